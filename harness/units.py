@@ -1,0 +1,111 @@
+"""The one place that reads and writes durations, rates, sizes and percentiles."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from harness.errors import UsageError
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+_DURATION_NS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": NS_PER_MS,
+    "s": NS_PER_S,
+    "m": 60 * NS_PER_S,
+    "h": 3600 * NS_PER_S,
+}
+_RATE_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE_BYTES = {"B": 1, "KB": 1024, "KiB": 1024}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµ/]*)\s*")
+
+
+def parse_duration_ns(text: str) -> int:
+    """Read "250ms", "1.5s", "2m" or "1h" as nanoseconds; zero is allowed, a bare number is not.
+
+    Raises:
+        UsageError: the text is not a duration.
+    """
+    number, unit = _quantity(text, "duration", "a number and a unit such as 20ms, 1.5s or 2m")
+    if unit not in _DURATION_NS:
+        raise UsageError(f"duration {text!r} has no known unit; write it as 20ms, 1.5s, 2m or 1h")
+    return round(number * _DURATION_NS[unit])
+
+
+def parse_positive_duration_ns(text: str) -> int:
+    """As `parse_duration_ns`, above zero."""
+    nanoseconds = parse_duration_ns(text)
+    if nanoseconds == 0:
+        raise UsageError(f"duration {text!r} must be above zero")
+    return nanoseconds
+
+
+def parse_rate_per_s(text: str) -> float:
+    """Read "20/s", "600/m" or "20" as events per second, above zero.
+
+    Raises:
+        UsageError: the text is not a rate, or not above zero.
+    """
+    if text.strip().startswith("-"):
+        raise UsageError(f"rate {text!r} must be above zero, for example 20/s")
+    number, unit = _quantity(text, "rate", "a number per unit of time such as 20/s")
+    if unit and (unit[0] != "/" or unit[1:] not in _RATE_S):
+        raise UsageError(f"rate {text!r} is not a number per unit of time; write it as 20/s or 600/m")
+    rate = number / _RATE_S[unit[1:] if unit else "s"]
+    if rate <= 0:
+        raise UsageError(f"rate {text!r} must be above zero, for example 20/s")
+    return rate
+
+
+def parse_size_bytes(text: str) -> int:
+    """Read "200B", "4KB" (1 KB is 1024 bytes, as DynamoDB counts) or "200" as bytes.
+
+    Raises:
+        UsageError: the text is not a size.
+    """
+    number, unit = _quantity(text, "size", "a number of bytes such as 200B or 4KB")
+    if unit and unit not in _SIZE_BYTES:
+        raise UsageError(f"size {text!r} has no known unit; write it as 200B or 4KB")
+    return round(number * _SIZE_BYTES[unit or "B"])
+
+
+def format_duration(nanoseconds: float) -> str:
+    """A duration for people: three significant digits and a unit ("1.71 s", "141 ms", "80 µs")."""
+    if math.isinf(nanoseconds):
+        return "∞" if nanoseconds > 0 else "−∞"
+    size = abs(nanoseconds)
+    sign = "−" if nanoseconds < 0 else ""
+    if size >= 119.5 * NS_PER_S:
+        minutes, seconds = divmod(round(size / NS_PER_S), 60)
+        return f"{sign}{minutes} min {seconds} s" if minutes < 120 else f"{sign}{minutes / 60:.1f} h"
+    for unit, scale in (("s", NS_PER_S), ("ms", NS_PER_MS), ("µs", 1_000)):
+        if size >= 0.9995 * scale:
+            return f"{sign}{_three_digits(size / scale)} {unit}"
+    return f"{sign}{round(size)} ns" if size else "0 s"
+
+
+def format_count(count: float) -> str:
+    """A whole number with thin thousands: 12,345."""
+    return f"{round(count):,}"
+
+
+def percentile_name(percentile: float) -> str:
+    """50 → "p50", 99.9 → "p99.9"."""
+    return f"p{percentile:g}"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def _quantity(text: str, kind: str, wanted: str) -> tuple[float, str]:
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{kind} {text!r} is not {wanted}")
+    return float(match[1]), match[2]

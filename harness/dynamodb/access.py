@@ -1,0 +1,133 @@
+"""How a run reaches its Regions: credentials, endpoints, clients; botocore's exceptions are translated here, once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from harness.dynamodb.signed_http import SignedHttp
+from harness.dynamodb.store import DynamoStore
+from harness.errors import HarnessError, TargetUnavailable, UsageError
+
+CONNECTIONS = 512
+DATA_TIMEOUT_NS = 5_000_000_000
+
+# The account id in an endpoint's name would be looked up in the middle of a run.
+_COMMON = {"account_id_endpoint_mode": "disabled", "connect_timeout": 5, "read_timeout": 10}
+_NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
+_NO_NETWORK = (boto.HTTPClientError, boto.ConnectionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the Regions are and who asks.
+
+    `endpoints` maps Regions to URLs; a Region without one is reached at AWS. `keys` (access key id, secret) are the
+    made-up ones of the emulator; without them, botocore's normal credential chain decides, `profile` included.
+    """
+
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    profile: str | None = None
+    keys: tuple[str, str] | None = None
+
+    def has_credentials(self) -> bool:
+        """Does botocore's chain find any?"""
+        with translated("the credential chain"):
+            return (
+                boto3.Session(profile_name=self.profile, **self._key_arguments()).get_credentials()
+                is not None
+            )
+
+    def control(self, region: str) -> Any:
+        """A boto3 DynamoDB client for the control plane of one Region."""
+        with translated(region):
+            session = boto3.Session(profile_name=self.profile, **self._key_arguments())
+            config = Config(retries={"mode": "standard", "total_max_attempts": 4}, **_COMMON)
+            return session.client(
+                "dynamodb", region_name=region, endpoint_url=self.endpoints.get(region), config=config
+            )
+
+    @contextlib.asynccontextmanager
+    async def stores(self, regions: Sequence[str], table: str) -> AsyncIterator[dict[str, DynamoStore]]:
+        """Stores for the data plane of each Region, their connection pools open."""
+        session = AioSession(profile=self.profile)
+        if self.keys is not None:
+            session.set_credentials(*self.keys)
+        stores: dict[str, DynamoStore] = {}
+        try:
+            for region in regions:
+                http = await self._signed_http(session, region)
+                http.open()
+                stores[region] = DynamoStore(http, table)
+            yield stores
+        finally:
+            for store in stores.values():
+                await store.http.close()
+
+    async def _signed_http(self, session: AioSession, region: str) -> SignedHttp:
+        with translated(region):
+            credentials = await session.get_credentials()
+            if credentials is None:
+                raise boto.NoCredentialsError
+            client = session.create_client(
+                "dynamodb",
+                region_name=region,
+                endpoint_url=self.endpoints.get(region),
+                config=AioConfig(**_COMMON),
+            )
+            async with client as opened:  # only for the endpoint that botocore resolves
+                url = opened.meta.endpoint_url
+        return SignedHttp(region, url, credentials, CONNECTIONS, DATA_TIMEOUT_NS)
+
+    def _key_arguments(self) -> dict[str, str]:
+        if self.keys is None:
+            return {}
+        return {"aws_access_key_id": self.keys[0], "aws_secret_access_key": self.keys[1]}
+
+
+def aws_regions() -> frozenset[str]:
+    """The Regions that botocore knows for DynamoDB; it would accept any other name without a word."""
+    session = boto3.Session()
+    return frozenset(
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("dynamodb", partition)
+    )
+
+
+@contextlib.contextmanager
+def translated(region: str, table: str | None = None) -> Iterator[None]:
+    """Turn botocore's exceptions into one sentence: what, where, what to do.
+
+    Raises:
+        UsageError: the profile does not exist.
+        TargetUnavailable: credentials, network, permissions or the table.
+    """
+    where = f"table {table} in {region}" if table else region
+    try:
+        yield
+    except HarnessError:
+        raise
+    except boto.ProfileNotFound as error:
+        raise UsageError(f"{error}; name one of your profiles with --profile") from None
+    except _NO_CREDENTIALS as error:
+        text = f"no AWS credentials for {region}: {error}; log in, or name a profile with --profile"
+        raise TargetUnavailable(text) from None
+    except _NO_NETWORK as error:
+        raise TargetUnavailable(
+            f"cannot reach {where}: {error}; check the endpoint and the network"
+        ) from None
+    except boto.ClientError as error:
+        details = error.response.get("Error", {})
+        text = f"{details.get('Code', 'error')}: {details.get('Message', '')}"
+        raise TargetUnavailable(f"{where} refused {error.operation_name}: {text}") from None
+    except boto.BotoCoreError as error:
+        raise TargetUnavailable(f"{where}: {error}") from None

@@ -1,0 +1,1 @@
+"""Several Regions of DynamoDB on one machine, with replication lag."""

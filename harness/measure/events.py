@@ -1,0 +1,167 @@
+"""What a run records as it happens: flat facts in integer monotonic nanoseconds, in the order they became known.
+
+The journal keeps these and nothing else; samples, gates and summaries are derived from them. Every event is
+one JSON object whose `type` names its class here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One planned write, ended: `result` is acked, failed or indeterminate (it may or may not exist).
+
+    `sent_ns` is None where the write never left: failed before sending, or the run was interrupted first, and then
+    `attempts` is 0. All attempts but the last were throttled; `failure` is the last one's, as in `Poll`.
+    """
+
+    source: str
+    seq: int
+    due_ns: int
+    sent_ns: int | None
+    acked_ns: int | None
+    result: str
+    attempts: int = 1
+    error: str | None = None
+    new_connection: bool = False
+    units: float = 0.0
+    failure: str | None = None
+    type: str = field(default="write", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One read of a replica and what it proves.
+
+    It covered the sequence numbers `range(first, last + 1, step)`, or `seqs` where that is given. Of these,
+    `hits` were seen here for the first time, `absent` had been seen before and are missing here, and of the
+    rest those never seen before are misses. With `failure` set (throttled, server_error, timeout, connection,
+    rejected) it covered nothing: a failed poll is not a miss. Nor are the `unprocessed` keys DynamoDB left out of an
+    answer for want of capacity; how many is recorded, and they are not covered.
+    """
+
+    source: str
+    replica: str
+    sent_ns: int
+    received_ns: int
+    first: int = 0
+    last: int = -1
+    step: int = 1
+    seqs: tuple[int, ...] | None = None
+    hits: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
+    failure: str | None = None
+    error: str | None = None
+    new_connection: bool = False
+    units: float = 0.0
+    unprocessed: int = 0
+    type: str = field(default="poll", init=False)
+
+    def covered(self) -> range | tuple[int, ...]:
+        """The sequence numbers this poll says something about."""
+        if self.failure is not None:
+            return ()
+        return range(self.first, self.last + 1, self.step) if self.seqs is None else self.seqs
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """Planned poll instants of one poller since its last such event: how many, how many of them not sent in
+    their turn, and the worst lateness."""
+
+    source: str
+    replica: str
+    at_ns: int
+    planned: int
+    skipped: int
+    late_max_ns: int
+    type: str = field(default="ticks", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopDelay:
+    """How late the event loop served a timer, sampled since the last such event."""
+
+    at_ns: int
+    delays_ns: tuple[int, ...]
+    type: str = field(default="loop_delay", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPair:
+    """The monotonic and the wall clock read together: a change of their difference is a step of the wall."""
+
+    monotonic_ns: int
+    wall_ns: int
+    type: str = field(default="clock", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """The final strongly consistent look at a write that no poll had seen: was it in `region`?"""
+
+    source: str
+    region: str
+    seq: int
+    present: bool | None
+    at_ns: int
+    type: str = field(default="swept", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The run entered a phase: connecting, warm-up, measuring, draining, sweeping, finished, interrupted."""
+
+    name: str
+    at_ns: int
+    detail: str | None = None
+    type: str = field(default="phase", init=False)
+
+
+Event = Write | Poll | Ticks | LoopDelay | ClockPair | Swept | Phase
+
+_CLASSES: dict[str, Callable[..., Event]] = {
+    "write": Write,
+    "poll": Poll,
+    "ticks": Ticks,
+    "loop_delay": LoopDelay,
+    "clock": ClockPair,
+    "swept": Swept,
+    "phase": Phase,
+}
+_TUPLES = frozenset({"seqs", "hits", "absent", "delays_ns"})
+_NAMES = {name: frozenset(inspect.signature(cls).parameters) for name, cls in _CLASSES.items()}
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """The event as a JSON object, what equals its default left out."""
+    record: dict[str, Any] = {"type": event.type}
+    for f in fields(event):
+        value = getattr(event, f.name)
+        if f.name != "type" and value != f.default:
+            record[f.name] = value
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> Event:
+    """The event a JSON object stands for.
+
+    Raises:
+        ValueError: unknown type or missing fields; unknown fields are ignored.
+    """
+    name = record.get("type")
+    if name not in _CLASSES:
+        raise ValueError(f"unknown event type {name!r}")
+    known = _NAMES[name]
+    arguments = {
+        key: tuple(v) if key in _TUPLES and v is not None else v for key, v in record.items() if key in known
+    }
+    try:
+        return _CLASSES[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"incomplete {name} event: {error}") from None

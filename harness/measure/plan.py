@@ -1,0 +1,148 @@
+"""The plan of a run: which items are written when, a pure function of the run id and the sequence number.
+
+Writer and pollers share nothing else, so during a run nothing flows from the one to the others.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.errors import DamagedRun, UsageError
+from harness.units import NS_PER_S
+
+Arrivals = str
+ARRIVALS = ("constant", "poisson")
+READ_MODES = ("strong", "eventual")
+STRATEGIES = ("auto", "query", "batch", "get")  # "auto" is query, which our own table always allows
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is written: `samples` measured writes per source Region, after `warmup_ns` that do not count."""
+
+    samples: int = 400
+    rate_per_s: float = 20.0
+    arrivals: Arrivals = "constant"
+    warmup_ns: int = 2 * NS_PER_S
+    item_bytes: int = 200
+    seed: int = 1
+    shards: int = 1  # partition keys the writes are spread over: one rides one replicator lane
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How replicas are read: every `interval_ns`, until `timeout_ns` after a write was due."""
+
+    interval_ns: int = 5_000_000
+    strategy: str = "auto"
+    schedule: str = "adaptive"
+    read: str = "strong"
+    timeout_ns: int = 30 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Everything that decides what a run does.
+
+    With `control`, each source Region is also watched by itself: its writes must be visible there at once.
+    """
+
+    sources: tuple[str, ...]
+    replicas: tuple[tuple[str, ...], ...]
+    workload: Workload = field(default_factory=Workload)
+    polling: Polling = field(default_factory=Polling)
+    control: bool = False
+
+    def __post_init__(self) -> None:
+        for source, replicas in zip(self.sources, self.replicas, strict=True):
+            if source in replicas:
+                raise UsageError(
+                    f"Region {source} is named as source and as replica; name two different Regions"
+                )
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every Region of the run, sources first, each once."""
+        return tuple(dict.fromkeys([*self.sources, *(r for group in self.replicas for r in group)]))
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (source, replica) pair measured."""
+        return tuple((s, r) for s, group in zip(self.sources, self.replicas, strict=True) for r in group)
+
+    @property
+    def watched(self) -> tuple[tuple[str, str], ...]:
+        """The pairs, then the controls: (source, source)."""
+        return self.pairs + tuple((s, s) for s in self.sources if self.control)
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as plain JSON values."""
+        return asdict(self)
+
+
+def config_from_json(value: Mapping[str, Any]) -> RunConfig:
+    """The configuration that `RunConfig.to_json` wrote.
+
+    Raises:
+        DamagedRun: a key is missing or unknown.
+    """
+    try:
+        return RunConfig(
+            tuple(value["sources"]),
+            tuple(tuple(group) for group in value["replicas"]),
+            Workload(**value["workload"]),
+            Polling(**value["polling"]),
+            bool(value.get("control", False)),
+        )
+    except (KeyError, TypeError) as error:
+        raise DamagedRun(f"the manifest's configuration cannot be read: {error}") from None
+
+
+class WritePlan:
+    """The writes of one source Region.
+
+    Sequence numbers `0 .. warmup-1` are the warm-up, `warmup .. warmup+samples-1` the measured writes.
+    """
+
+    def __init__(self, run_id: str, source: str, workload: Workload) -> None:
+        self.run_id = run_id
+        self.source = source
+        self.shards = workload.shards
+        self.warmup = round(workload.warmup_ns * workload.rate_per_s / NS_PER_S)
+        self.total = self.warmup + workload.samples
+        self.measured = range(self.warmup, self.total)
+        self._workload = workload
+        self._interval_ns = NS_PER_S / workload.rate_per_s
+        self._poisson = self._poisson_offsets() if workload.arrivals == "poisson" else None
+
+    @property
+    def end_ns(self) -> int:
+        """When the last write is due, nanoseconds after the start."""
+        return self.due_ns(self.total - 1) if self.total else 0
+
+    def due_ns(self, seq: int) -> int:
+        """When write `seq` is due, nanoseconds after the start of the run."""
+        return self._poisson[seq] if self._poisson is not None else round(seq * self._interval_ns)
+
+    def hash_key(self, seq: int) -> str:
+        """The partition key of write `seq`."""
+        return self.shard_key(seq % self.shards)
+
+    def shard_key(self, shard: int) -> str:
+        """The partition key that the writes of one shard share; the sequence number is their sort key."""
+        return f"{self.run_id}#{self.source}#{shard}"
+
+    def key_text(self, seq: int) -> str:
+        """The key of write `seq` as samples and the emulator's truth journal print it."""
+        return f"{self.hash_key(seq)}/{seq}"
+
+    def _poisson_offsets(self) -> list[int]:
+        rng = random.Random(f"arrivals {self._workload.seed} {self.source}")
+        instant, offsets = 0.0, []
+        for _ in range(self.total):
+            offsets.append(round(instant))
+            instant += rng.expovariate(1.0) * self._interval_ns
+        return offsets

@@ -1,0 +1,178 @@
+"""The pipelined poller of one replica Region: it never waits for an answer before it asks again.
+
+Every poll instant is planned; one that cannot be kept (too many requests in flight, the loop too late) is counted,
+not forgotten. The gaps between polls are drawn anew each time, so that polling cannot lock to the writes' rhythm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from bisect import insort
+from collections.abc import Callable, Iterable
+
+from harness.dynamodb.store import Store
+from harness.measure.clock import Clock
+from harness.measure.events import Event, Poll, Ticks
+from harness.measure.plan import Polling, WritePlan
+from harness.measure.schedules import make_schedule
+from harness.measure.strategies import Look, batch_looks, jittered, make_strategy, proves
+from harness.units import NS_PER_MS, NS_PER_S
+
+STRAGGLERS = 100  # latencies seen before three times their p99 tells which items are late ones
+STRAGGLER_AGE_NS = 3 * NS_PER_S  # until then
+STRAGGLER_SPACING = 0.02  # a late item is looked at every 2 % of its age: that is its resolution
+IN_FLIGHT_MAX = 400
+IDLE_NS = 50 * NS_PER_MS  # how soon a stop is noticed while nothing is to be polled
+
+
+class Poller:
+    """Watches the writes of one plan appear in one replica, until each is seen or its deadline has passed."""
+
+    def __init__(
+        self,
+        plan: WritePlan,
+        store: Store,
+        clock: Clock,
+        start_ns: int,
+        polling: Polling,
+        record: Callable[[Event], None],
+    ) -> None:
+        self.plan = plan
+        self.replica = store.region
+        self.seen: set[int] = set()
+        self.latencies_ns: list[
+            int
+        ] = []  # sorted; due to first answer with a hit, for progress and stragglers
+        self._store = store
+        self._clock = clock
+        self._start_ns = start_ns
+        self._polling = polling
+        self._consistent = polling.read == "strong"
+        self._record = record
+        self._rng = random.Random(f"polls {plan.run_id} {plan.source} {store.region}")
+        self._schedule = make_schedule(polling.schedule, polling.interval_ns)
+        self._strategy = make_strategy(polling.strategy, plan, self._schedule, self._rng)
+        self._next_seq = 0
+        self._open: dict[int, int] = {}  # due and not yet seen → instant it was due, in that order
+        self._stragglers: dict[int, int] = {}  # seq → when to look again
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self._planned = self._skipped = self._late_max_ns = 0
+        self._ticks_at_ns = start_ns
+
+    @property
+    def done(self) -> bool:
+        """Is every planned write seen or past its deadline?"""
+        return self._next_seq == self.plan.total and not self._open and not self._stragglers
+
+    def stop(self) -> None:
+        """Ask nothing more; what is in flight is still answered."""
+        self._stopped = True
+
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Stop looking for writes that are known not to exist."""
+        for seq in seqs:
+            self._open.pop(seq, None)
+            self._stragglers.pop(seq, None)
+
+    async def run(self) -> None:
+        """Poll until `done` or `stop()`."""
+        tick_ns = self._start_ns
+        try:
+            while not (self._stopped or self.done):
+                await self._clock.sleep_until(tick_ns)
+                now_ns = self._clock.now_ns()
+                self._admit_and_expire(now_ns)
+                ages_ns = {seq: now_ns - due_ns for seq, due_ns in self._open.items()}
+                # Counted from the planned instant, so that a late loop does not stretch every gap by its delay.
+                from_ns = tick_ns if now_ns - tick_ns < self._polling.interval_ns // 2 else now_ns
+                looks, following_ns = self._strategy.turn(from_ns, ages_ns)
+                looks += self._late_looks(now_ns)
+                if looks:
+                    self._send(looks, now_ns - tick_ns, following_ns - now_ns)
+                tick_ns = self._next_tick(now_ns, following_ns)
+                self._report_ticks(now_ns)
+            if self._in_flight:
+                await asyncio.wait(self._in_flight, timeout=self._polling.timeout_ns / NS_PER_S)
+        finally:
+            for task in self._in_flight:
+                task.cancel()
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            self._report_ticks(self._clock.now_ns(), last=True)
+
+    def _admit_and_expire(self, now_ns: int) -> None:
+        while self._next_seq < self.plan.total and self._due_ns(self._next_seq) <= now_ns:
+            self._open[self._next_seq] = self._due_ns(self._next_seq)
+            self._next_seq += 1
+        late_ns = self._straggler_age_ns()
+        while self._open:
+            seq, due_ns = next(iter(self._open.items()))
+            if now_ns - due_ns < late_ns:
+                break
+            del self._open[seq]
+            self._stragglers[seq] = now_ns
+        for seq in [s for s in self._stragglers if now_ns - self._due_ns(s) > self._polling.timeout_ns]:
+            del self._stragglers[seq]
+
+    def _straggler_age_ns(self) -> int:
+        seen = self.latencies_ns
+        if len(seen) < STRAGGLERS:
+            return STRAGGLER_AGE_NS
+        return 3 * seen[int(0.99 * len(seen))]
+
+    def _late_looks(self, now_ns: int) -> list[Look]:
+        late = [seq for seq, at_ns in self._stragglers.items() if at_ns <= now_ns]
+        for seq in late:
+            gap_ns = max(self._polling.interval_ns, STRAGGLER_SPACING * (now_ns - self._due_ns(seq)))
+            self._stragglers[seq] = now_ns + jittered(gap_ns, self._rng)
+        return list(batch_looks(self.plan, late))
+
+    def _send(self, looks: list[Look], late_ns: int, gap_ns: int) -> None:
+        """Send what an instant asks for. An instant missed altogether by a late loop counts as skipped."""
+        missed = late_ns // gap_ns if gap_ns > 0 else 0
+        self._planned += 1 + missed
+        self._skipped += missed
+        self._late_max_ns = max(self._late_max_ns, late_ns)
+        if len(self._in_flight) + len(looks) > IN_FLIGHT_MAX:
+            self._skipped += 1
+            return
+        for look in looks:
+            task = asyncio.create_task(self._ask(look))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+
+    def _next_tick(self, now_ns: int, following_ns: int) -> int:
+        """The next instant at which there is something to do, `following_ns` if anything is open."""
+        if not self._open:
+            following_ns = now_ns + IDLE_NS
+            if self._next_seq < self.plan.total:
+                following_ns = min(following_ns, self._due_ns(self._next_seq))
+        return min(following_ns, *self._stragglers.values()) if self._stragglers else following_ns
+
+    def _due_ns(self, seq: int) -> int:
+        return self._start_ns + self.plan.due_ns(seq)
+
+    async def _ask(self, look: Look) -> None:
+        read = await look.ask(self._store, self._consistent)
+        event = proves(self.plan.source, self.replica, look, read, self.seen)
+        for seq in event.hits:
+            self._saw(seq, event)
+        self._record(event)
+
+    def _saw(self, seq: int, event: Poll) -> None:
+        due_ns = self._due_ns(seq)
+        self.seen.add(seq)
+        self._open.pop(seq, None)
+        self._stragglers.pop(seq, None)
+        self._schedule.appeared(event.sent_ns - due_ns)
+        if seq >= self.plan.warmup:
+            insort(self.latencies_ns, event.received_ns - due_ns)
+
+    def _report_ticks(self, now_ns: int, *, last: bool = False) -> None:
+        if self._planned and (last or now_ns - self._ticks_at_ns >= NS_PER_S):
+            self._record(
+                Ticks(self.plan.source, self.replica, now_ns, self._planned, self._skipped, self._late_max_ns)
+            )
+            self._planned = self._skipped = self._late_max_ns = 0
+            self._ticks_at_ns = now_ns

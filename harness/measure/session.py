@@ -1,0 +1,232 @@
+"""One run, from opened connections to the final sweep.
+
+    1. connect    open and warm every connection that rate × round trip will need
+    2. warm-up    the plan's first writes, polled like all others but not counted
+    3. measure    writers and pollers side by side, each from the plan alone
+    4. drain      poll until every write is seen or past its deadline
+    5. sweep      one last strongly consistent look at each write no poll has seen
+
+Whatever happens in between (a signal, an exception), every planned write gets its record and what was measured is
+kept. A session knows Regions, stores and a place to record events; it does not know what serves the stores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness.dynamodb.store import Key, Store
+from harness.measure.clock import Clock
+from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Swept
+from harness.measure.plan import RunConfig, WritePlan
+from harness.measure.poller import IN_FLIGHT_MAX, Poller
+from harness.measure.strategies import BATCH_LIMIT
+from harness.measure.writer import Writer
+from harness.units import NS_PER_MS, NS_PER_S
+
+PINGS = 5
+EXPECTED_LATENCY_S = 1.0
+LOOP_PROBE_NS = 10 * NS_PER_MS
+CLOCK_PAIR_NS = 10 * NS_PER_S
+SWEEP_ATTEMPTS = 4
+SWEEP_RETRY_NS = 500 * NS_PER_MS
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a run is doing, for whoever shows it; changed in place."""
+
+    phase: str = "connecting"
+    planned: int = 0
+    sent: int = 0
+    start_ns: int = 0
+    end_ns: int = 0
+    pollers: list[Poller] = field(default_factory=list)
+    writers: list[Writer] = field(default_factory=list)
+
+
+class Session:
+    """Runs one `RunConfig` against opened stores; `record` keeps the events."""
+
+    def __init__(
+        self,
+        run_id: str,
+        config: RunConfig,
+        stores: Mapping[str, Store],
+        clock: Clock,
+        record: Callable[[Event], None],
+    ) -> None:
+        self.run_id = run_id
+        self.config = config
+        self.progress = Progress(planned=config.workload.samples * len(config.pairs))
+        self.interrupted: str | None = None
+        self._stores = stores
+        self._clock = clock
+        self._record = record
+        self._plans = {source: WritePlan(run_id, source, config.workload) for source in config.sources}
+
+    def stop(self, reason: str) -> None:
+        """End the run early and in order: nothing more is sent, what is known is kept."""
+        self.interrupted = self.interrupted or reason
+        for writer in self.progress.writers:
+            writer.stop()
+        for poller in self.progress.pollers:
+            poller.stop()
+
+    async def run(self) -> None:
+        """The procedure of the module's docstring."""
+        watches = [asyncio.create_task(self._watch_clocks())]
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # a collection is a pause of the event loop, up to 50 ms
+        try:
+            await self._connect()
+            watches.append(asyncio.create_task(self._probe_loop()))
+            await self._measure()
+            await self._sweep()
+        finally:
+            gc.enable()
+            gc.unfreeze()
+            for task in watches:
+                task.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+            self._record(ClockPair(self._clock.now_ns(), self._clock.wall_ns()))
+            if self.interrupted:
+                self._phase("interrupted", self.interrupted)
+            self._phase("finished")
+
+    async def _connect(self) -> None:
+        self._phase("connecting")
+        await asyncio.gather(*(self._warm(store) for store in self._stores.values()))
+
+    async def _warm(self, store: Store) -> None:
+        """Open as many connections as requests will be in flight at once, by Little's law, and half as many more."""
+        nobody = Key(f"{self.run_id}#ping", 0)
+        rtt_ns = NS_PER_S
+        for _ in range(PINGS):
+            exchange = (await store.get(nobody, consistent=True)).exchange
+            if exchange.failure is None and exchange.sent_ns is not None:
+                rtt_ns = min(rtt_ns, exchange.received_ns - exchange.sent_ns)
+        in_flight = round(1.5 * requests_per_s(self.config, store.region) * rtt_ns / NS_PER_S)
+        together = min(4 + in_flight, IN_FLIGHT_MAX)
+        await asyncio.gather(*(store.get(nobody, consistent=True) for _ in range(together)))
+
+    async def _measure(self) -> None:
+        start_ns = self._clock.now_ns() + 20 * NS_PER_MS
+        workload, polling = self.config.workload, self.config.polling
+        progress = self.progress
+        progress.writers = [
+            Writer(plan, self._stores[source], self._clock, start_ns, workload.item_bytes, self._record)
+            for source, plan in self._plans.items()
+        ]
+        progress.pollers = [
+            Poller(
+                self._plans[source],
+                self._stores[replica],
+                self._clock,
+                start_ns,
+                replace(polling, read="strong") if source == replica else polling,
+                self._record,
+            )
+            for source, replica in self.config.watched
+        ]
+        progress.start_ns = start_ns
+        progress.end_ns = start_ns + max(plan.end_ns for plan in self._plans.values())
+        self._phase("measuring", str(start_ns))
+        if self.interrupted:
+            self.stop(self.interrupted)
+        writing = [asyncio.create_task(self._write(writer)) for writer in progress.writers]
+        polls = [asyncio.create_task(poller.run()) for poller in progress.pollers]
+        try:
+            await asyncio.gather(*writing, *polls)
+        finally:
+            for task in (*writing, *polls):
+                task.cancel()
+            await asyncio.gather(*writing, *polls, return_exceptions=True)
+
+    async def _write(self, writer: Writer) -> None:
+        await writer.run()
+        self._phase("draining", writer.plan.source)
+        failed = [seq for seq, write in writer.results.items() if write.result == "failed"]
+        for poller in self.progress.pollers:
+            if poller.plan is writer.plan:
+                poller.forget(failed)
+
+    async def _sweep(self) -> None:
+        self._phase("sweeping")
+        looks = []
+        for poller in self.progress.pollers:
+            writer = next(w for w in self.progress.writers if w.plan is poller.plan)
+            unseen = [
+                seq
+                for seq, write in sorted(writer.results.items())
+                if seq not in poller.seen and write.result != "failed"
+            ]
+            looks += [
+                self._look_once_more(poller, unseen[at : at + BATCH_LIMIT])
+                for at in range(0, len(unseen), BATCH_LIMIT)
+            ]
+        await asyncio.gather(*looks)
+
+    async def _look_once_more(self, poller: Poller, seqs: Sequence[int]) -> None:
+        """Record a `Swept` for each of `seqs`: absent after the last attempt, or None where no answer could be had."""
+        store, left = self._stores[poller.replica], dict.fromkeys(seqs)
+        absent: dict[int, int] = {}
+        for attempt in range(SWEEP_ATTEMPTS):
+            if attempt:
+                await self._clock.sleep_until(self._clock.now_ns() + SWEEP_RETRY_NS)
+            read = await store.batch_get(
+                [Key(poller.plan.hash_key(seq), seq) for seq in left], consistent=True
+            )
+            if read.exchange.failure is None:
+                at_ns = read.exchange.received_ns
+                for seq in read.found:
+                    del left[seq]
+                    self._record(Swept(poller.plan.source, poller.replica, seq, True, at_ns))
+                absent.update(dict.fromkeys(left.keys() - set(read.unprocessed), at_ns))
+            if not left:
+                return
+        for seq in left:
+            present = False if seq in absent else None
+            at_ns = absent.get(seq, self._clock.now_ns())
+            self._record(Swept(poller.plan.source, poller.replica, seq, present, at_ns))
+
+    async def _watch_clocks(self) -> None:
+        while True:
+            now_ns = self._clock.now_ns()
+            self._record(ClockPair(now_ns, self._clock.wall_ns()))
+            await self._clock.sleep_until(now_ns + CLOCK_PAIR_NS)
+
+    async def _probe_loop(self) -> None:
+        """Probes are due at fixed instants: a long stall makes many of them late, not one."""
+        delays: list[int] = []
+        due_ns = self._clock.now_ns()
+        try:
+            while True:
+                due_ns += LOOP_PROBE_NS
+                await self._clock.sleep_until(due_ns)
+                delays.append(self._clock.now_ns() - due_ns)
+                if len(delays) >= NS_PER_S // LOOP_PROBE_NS:
+                    self._record(LoopDelay(self._clock.now_ns(), tuple(delays)))
+                    delays = []
+        finally:
+            if delays:
+                self._record(LoopDelay(self._clock.now_ns(), tuple(delays)))
+
+    def _phase(self, name: str, detail: str | None = None) -> None:
+        self.progress.phase = name
+        self._record(Phase(name, self._clock.now_ns(), detail))
+
+
+def requests_per_s(config: RunConfig, region: str) -> float:
+    """About how many requests a second one Region gets, for items that stay unseen for a second."""
+    rate = config.workload.rate_per_s
+    open_items = max(1.0, rate * EXPECTED_LATENCY_S)
+    per_instant = {"get": open_items, "batch": math.ceil(open_items / BATCH_LIMIT)}.get(
+        config.polling.strategy, 1.0
+    )
+    watched = sum(region == replica for _, replica in config.watched)
+    return rate * (region in config.sources) + watched * per_instant * NS_PER_S / config.polling.interval_ns

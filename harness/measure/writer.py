@@ -1,0 +1,119 @@
+"""The open-loop writer: every write is sent when it is due, whatever became of the writes before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from harness.dynamodb.store import Key, Put, Store
+from harness.measure.clock import Clock
+from harness.measure.events import Event, Write
+from harness.measure.plan import WritePlan
+from harness.units import NS_PER_MS, NS_PER_S
+
+# A throttled write was refused and may be repeated; any other failure ends it.
+ATTEMPTS = 3
+RETRY_AFTER_NS = 50 * NS_PER_MS
+GRACE_NS = 2 * NS_PER_S
+
+# What a failure says about the item: refused for certain, or unknown. A 5xx may have been committed.
+_REFUSED = frozenset({"throttled", "rejected"})
+
+
+class Writer:
+    """Writes one plan into its source Region and records exactly one `Write` for each planned write."""
+
+    def __init__(
+        self,
+        plan: WritePlan,
+        store: Store,
+        clock: Clock,
+        start_ns: int,
+        item_bytes: int,
+        record: Callable[[Event], None],
+    ) -> None:
+        self.plan = plan
+        self.results: dict[int, Write] = {}
+        self._store = store
+        self._clock = clock
+        self._start_ns = start_ns
+        self._record = record
+        self._pad = "x" * max(1, item_bytes - len(plan.hash_key(0)) - 24)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Send nothing more; what is in flight gets a moment to be answered."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Write the whole plan, or until `stop()`; returns when every planned write has its record."""
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            for seq in range(self.plan.total):
+                if not await self._wait_until(self._start_ns + self.plan.due_ns(seq)):
+                    break
+                task = asyncio.create_task(self._write(seq))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            if tasks:
+                await asyncio.wait(tasks, timeout=GRACE_NS / NS_PER_S if self._stop.is_set() else None)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for seq in range(self.plan.total):
+                if seq not in self.results:
+                    due_ns = self._start_ns + self.plan.due_ns(seq)
+                    error = "not attempted: the run ended before this write was sent"
+                    self._finish(Write(self.plan.source, seq, due_ns, None, None, "failed", 0, error))
+
+    async def _wait_until(self, instant_ns: int) -> bool:
+        """Wait for the instant; False when stopped meanwhile."""
+        if not self._stop.is_set():
+            await self._clock.sleep_until(instant_ns)
+        return not self._stop.is_set()
+
+    async def _write(self, seq: int) -> None:
+        due_ns = self._start_ns + self.plan.due_ns(seq)
+        key = Key(self.plan.hash_key(seq), seq)
+        sent_ns, attempt = self._clock.now_ns(), 0
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                sent_ns = self._clock.now_ns()
+                put = await self._store.put(key, self._pad)
+                if put.exchange.failure != "throttled" or attempt == ATTEMPTS or self._stop.is_set():
+                    break
+                await self._clock.sleep_until(self._clock.now_ns() + RETRY_AFTER_NS * 2 ** (attempt - 1))
+            self._finish(_ended(self.plan.source, seq, due_ns, attempt, put))
+        except asyncio.CancelledError:
+            error = "no answer when the run ended"
+            self._finish(Write(self.plan.source, seq, due_ns, sent_ns, None, "indeterminate", attempt, error))
+            raise
+
+    def _finish(self, event: Write) -> None:
+        if event.seq not in self.results:
+            self.results[event.seq] = event
+            self._record(event)
+
+
+def _ended(source: str, seq: int, due_ns: int, attempts: int, put: Put) -> Write:
+    exchange = put.exchange
+    if exchange.failure is None:
+        result, acked_ns = "acked", exchange.received_ns
+    elif exchange.failure in _REFUSED or exchange.sent_ns is None:
+        result, acked_ns = "failed", None
+    else:
+        result, acked_ns = "indeterminate", None
+    return Write(
+        source,
+        seq,
+        due_ns,
+        exchange.sent_ns,
+        acked_ns,
+        result,
+        attempts,
+        exchange.error,
+        exchange.new_connection,
+        put.units,
+        exchange.failure,
+    )

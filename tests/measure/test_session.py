@@ -1,0 +1,234 @@
+"""A whole session on virtual time against stores whose truth is known."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from harness.analysis.evidence import Evidence
+from harness.analysis.gates import evaluate_gates, verdict
+from harness.dynamodb.store import Key
+from harness.measure.events import Event
+from harness.measure.plan import Polling, RunConfig, Workload, WritePlan
+from harness.measure.session import Session
+from harness.records.samples import join_samples
+from tests.fakes import MS, FakeStore, FakeWorld, VirtualClock, run_virtually
+
+SOURCE, REPLICA, THIRD = "us-west-2", "ap-southeast-2", "eu-west-1"
+Fault = Callable[[str, int], str | None]
+
+
+def no_fault(operation: str, seq: int) -> str | None:
+    return None
+
+
+class Run:
+    """A session performed on virtual time, and what it recorded."""
+
+    def __init__(
+        self,
+        lag_ns: Callable[[int], int | None],
+        *,
+        samples: int = 60,
+        replicas: tuple[str, ...] = (REPLICA,),
+        write_fault: Fault = no_fault,
+        read_fault: Fault = no_fault,
+        stop_after_s: float | None = None,
+        timeout_ms: int = 3000,
+        control: bool = False,
+        strategy: str = "auto",
+        schedule: str = "adaptive",
+        shards: int = 1,
+        source_delay_ms: float = 0,
+    ) -> None:
+        self.config = RunConfig(
+            (SOURCE,),
+            (replicas,),
+            Workload(samples=samples, rate_per_s=20, warmup_ns=500 * MS, shards=shards),
+            Polling(20 * MS, strategy, schedule, timeout_ns=timeout_ms * MS),
+            control,
+        )
+        self.world = FakeWorld(lag_ns, source_delay_ns=round(source_delay_ms * MS))
+        self.events: list[Event] = []
+        run_virtually(self._perform(write_fault, read_fault, stop_after_s))
+        self.samples = join_samples("run", self.config, self.events)
+
+    async def _perform(self, write_fault: Fault, read_fault: Fault, stop_after_s: float | None) -> None:
+        import asyncio
+
+        stores = {SOURCE: FakeStore(self.world, SOURCE, rtt_ms=2, fault=write_fault)}
+        for at, replica in enumerate(self.config.replicas[0]):
+            stores[replica] = FakeStore(self.world, replica, rtt_ms=141 - 20 * at, fault=read_fault)
+        session = Session("run", self.config, stores, VirtualClock(), self.events.append)
+        if stop_after_s is not None:
+            asyncio.get_running_loop().call_later(stop_after_s, session.stop, "SIGINT")
+        await session.run()
+
+    def outcomes(self) -> Counter[str]:
+        return Counter(self.samples["outcome"])
+
+    def truths_ns(self, replica: str = REPLICA) -> dict[int, int]:
+        """True latency by sequence number, for the writes that became visible."""
+        plan = WritePlan("run", SOURCE, self.config.workload)
+        truths = {}
+        for seq in plan.measured:
+            key = Key(plan.hash_key(seq), seq)
+            visible_ns = self.world.visible_ns(key, replica)
+            if visible_ns is not None:
+                truths[seq] = visible_ns - self.world.committed[key][1]
+        return truths
+
+    def gate(self, name: str) -> str:
+        gates = evaluate_gates(self.evidence())
+        return next(gate.status for gate in gates if gate.name == name)
+
+    def verdict(self) -> str:
+        return verdict(evaluate_gates(self.evidence()))
+
+    def evidence(self) -> Evidence:
+        return Evidence(self.config, self.events, self.samples)
+
+
+def lognormal(seed: int) -> Callable[[int], int]:
+    lags = [round(random.Random(seed + seq).lognormvariate(0, 0.35) * 650 * MS) for seq in range(2000)]
+    return lambda seq: lags[seq]
+
+
+def assert_brackets_hold(run: Run, replica: str = REPLICA) -> None:
+    truths = run.truths_ns(replica)
+    seen = run.samples[(run.samples["to_region"] == replica) & (run.samples["outcome"] == "visible")]
+    assert len(seen)
+    for row in seen.itertuples():
+        assert row.hard_lower_ns <= truths[row.seq] <= row.hard_upper_ns
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_hard_bracket_holds_the_truth_and_every_write_is_accounted_for(seed: int) -> None:
+    run = Run(lognormal(seed))
+    assert run.outcomes() == {"visible": 60}
+    assert_brackets_hold(run)
+    assert run.verdict() == "VALID"
+
+
+def test_the_model_bracket_is_about_as_wide_as_the_poll_spacing_whatever_the_round_trip() -> None:
+    run = Run(lognormal(7))
+    widths = (run.samples["model_upper_ns"] - run.samples["model_lower_ns"]) / MS
+    assert widths.median() < 25
+    assert ((run.samples["hard_upper_ns"] - run.samples["hard_lower_ns"]) / MS).median() > 141
+
+
+def test_several_replicas_are_watched_at_once_each_with_its_own_bracket() -> None:
+    run = Run(lognormal(3), replicas=(REPLICA, THIRD))
+    assert run.outcomes() == {"visible": 120}
+    assert_brackets_hold(run, REPLICA)
+    assert_brackets_hold(run, THIRD)
+
+
+def test_latency_shorter_than_a_round_trip_is_bracketed_too() -> None:
+    run = Run(lambda seq: 3 * MS)
+    assert run.outcomes() == {"visible": 60}
+    assert_brackets_hold(run)
+
+
+def test_a_write_that_never_replicates_is_lost_and_not_dropped() -> None:
+    run = Run(lambda seq: None if seq == 30 else 200 * MS)
+    assert run.outcomes() == {"visible": 59, "lost": 1}
+    lost = run.samples[run.samples["outcome"] == "lost"].iloc[0]
+    assert pd.isna(lost["model_upper_ns"])
+    assert lost["model_lower_ns"] > 2000 * MS
+    assert run.gate("losses") == "fail"
+    assert run.verdict() == "INVALID"
+
+
+def test_a_write_that_arrives_after_its_deadline_is_late_and_right_censored() -> None:
+    run = Run(lambda seq: 3100 * MS if seq == 69 else 200 * MS)
+    assert run.outcomes() == {"visible": 59, "late": 1}
+    assert run.samples["model_upper_ns"].isna().sum() == 1
+
+
+def test_an_item_overtaking_an_earlier_one_is_found() -> None:
+    run = Run(lambda seq: 1500 * MS if seq % 7 == 0 else 150 * MS)
+    assert run.outcomes() == {"visible": 60}
+    assert_brackets_hold(run)
+
+
+def test_failed_polls_are_never_misses() -> None:
+    rng = random.Random(5)
+    run = Run(lognormal(5), read_fault=lambda operation, seq: "throttled" if rng.random() < 0.3 else None)
+    assert run.outcomes() == {"visible": 60}
+    assert_brackets_hold(run)
+    assert run.gate("throttles") == "fail"
+    assert run.gate("first_attempts") == "fail"
+
+
+def test_a_lost_acknowledgement_is_indeterminate_and_not_failed() -> None:
+    run = Run(lognormal(2), write_fault=lambda operation, seq: "timeout after" if seq == 40 else None)
+    assert run.outcomes() == {"visible": 59, "write_indeterminate": 1}
+
+
+def test_a_rejected_write_is_failed_and_not_waited_for() -> None:
+    run = Run(lognormal(2), write_fault=lambda operation, seq: "rejected" if seq == 40 else None)
+    assert run.outcomes() == {"visible": 59, "write_failed": 1}
+
+
+def test_a_throttled_write_is_repeated_and_flagged() -> None:
+    tries: Counter[int] = Counter()
+
+    def fault(operation: str, seq: int) -> str | None:
+        tries[seq] += operation == "put"
+        return "throttled" if operation == "put" and seq == 40 and tries[seq] == 1 else None
+
+    run = Run(lognormal(2), write_fault=fault)
+    assert run.outcomes() == {"visible": 60}
+    assert_brackets_hold(run)
+    assert "retried" in run.samples.set_index("seq").loc[40, "flags"]
+    assert run.gate("throttles") == "fail"
+
+
+def test_stopping_early_keeps_what_was_measured_and_accounts_for_the_rest() -> None:
+    run = Run(lognormal(4), stop_after_s=2.5)
+    outcomes = run.outcomes()
+    assert outcomes.total() == 60
+    assert outcomes["visible"] > 5
+    assert outcomes["write_failed"] > 5
+    assert_brackets_hold(run)
+    assert run.gate("complete") == "fail"
+    assert run.gate("accounting") == "pass"
+
+
+def test_a_journal_that_ends_in_the_middle_still_accounts_for_every_write() -> None:
+    run = Run(lognormal(4))
+    for end in range(0, len(run.events), 97):
+        samples = join_samples("run", run.config, run.events[:end])
+        assert len(samples) == 60
+        assert (
+            samples["outcome"].isin(["visible", "late", "lost", "write_failed", "write_indeterminate"]).all()
+        )
+
+
+def test_a_control_sees_writes_in_their_own_region_at_once_and_does_not_count_as_a_replica() -> None:
+    run = Run(lognormal(5), control=True, samples=150)
+    control = run.samples[run.samples["to_region"] == SOURCE]
+    assert (control["outcome"] == "visible").all()
+    assert len(control) == 150
+    middles_ms = (control["model_lower_ns"] + control["model_upper_ns"]) / 2 / MS
+    assert abs(middles_ms.median()) < 2
+    assert (control["hard_lower_ns"] <= 0).all()
+    assert (control["hard_upper_ns"] >= 0).all()
+    assert_brackets_hold(run)
+    assert run.gate("control") == "pass"
+    assert run.verdict() == "VALID"
+
+
+def test_a_control_that_is_not_about_zero_invalidates_the_run() -> None:
+    run = Run(lognormal(5), control=True, source_delay_ms=40)
+    assert run.gate("control") == "fail"
+    assert run.gate("losses") == "pass"
+
+
+def test_without_a_control_there_is_no_gate_for_it() -> None:
+    assert "control" not in {gate.name for gate in evaluate_gates(Run(lognormal(5)).evidence())}

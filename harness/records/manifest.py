@@ -1,0 +1,78 @@
+"""`manifest.json`: what a run was asked to do, with what, where and when; written before the first request."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from harness.errors import DamagedRun
+from harness.measure.clock import CLOCK_NAME, now_ns, wall_ns
+from harness.measure.plan import RunConfig
+
+FORMAT_VERSION = 1
+_PACKAGES = ("aioboto3", "aiohttp", "boto3", "botocore", "numpy", "pandas", "pyarrow")
+
+
+def describe_run(
+    run_id: str, config: RunConfig, argv: list[str], target: dict[str, Any], tags: dict[str, str]
+) -> dict[str, Any]:
+    """The manifest of a run about to start. `target` says what is measured: kind, endpoints, table, emulator."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "run_id": run_id,
+        "started": {"wall_ns": wall_ns(), "monotonic_ns": now_ns()},
+        "config": config.to_json(),
+        "argv": argv,
+        "target": target,
+        "tags": tags,
+        "clock": CLOCK_NAME,
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in _PACKAGES},
+        "git_revision": _git_revision(),
+        "host": {"platform": platform.platform(), "implementation": sys.implementation.name},
+    }
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY) + b"\n"
+    )
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the run directory, of the format version this code knows.
+
+    Raises:
+        DamagedRun: missing, not JSON, or of another format version.
+    """
+    try:
+        value = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise DamagedRun(f"cannot read {path}: {error.strerror}") from None
+    except orjson.JSONDecodeError as error:
+        raise DamagedRun(f"{path} is not JSON: {error}") from None
+    version = value.get("format_version") if isinstance(value, dict) else None
+    if version != FORMAT_VERSION:
+        raise DamagedRun(
+            f"{path} has format version {version!r}; this harness reads version {FORMAT_VERSION}"
+        )
+    return value  # type: ignore[no-any-return] # checked above
+
+
+def _git_revision() -> str | None:
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,249 @@
+"""From the events of a run to its samples: a pure join, one row per measured write × replica."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from harness.errors import DamagedRun
+from harness.measure.events import Event, Phase, Poll, Swept, Write
+from harness.measure.plan import RunConfig, WritePlan
+from harness.measure.sample import Flag, Outcome, Sample
+from harness.records.running_minimum import running_minimum
+from harness.units import NS_PER_S
+
+COLUMNS = tuple(f.name for f in fields(Sample))
+_TEXT = frozenset({"run_id", "from_region", "to_region", "key", "outcome", "flags"})
+_NEVER = np.iinfo(np.int64).min
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.DataFrame:
+    """The samples a journal proves.
+
+    Returns one row per measured write and replica in the columns of `Sample`: nullable 64-bit integers in
+    nanoseconds, null where a bound is open or an instant unknown. A write without a record (the run was killed)
+    is indeterminate when it was due by the time of the last event, else not attempted.
+    """
+    start_ns = next(
+        (int(e.detail or 0) for e in events if isinstance(e, Phase) and e.name == "measuring"), None
+    )
+    last_ns = max((_known_at(event) for event in events), default=0)
+    frames = []
+    for source, replica in config.watched:
+        plan = WritePlan(run_id, source, config.workload)
+        writes = _Writes.of(plan, events, start_ns, last_ns)
+        polls = [e for e in events if isinstance(e, Poll) and (e.source, e.replica) == (source, replica)]
+        sightings = _Sightings.of(plan.total, polls)
+        present = {
+            e.seq: e.present
+            for e in events
+            if isinstance(e, Swept) and (e.source, e.region) == (source, replica)
+        }
+        frames.append(_frame(plan, replica, writes, sightings, present))
+    return pd.concat(frames, ignore_index=True)
+
+
+def write_samples(path: Path, samples: pd.DataFrame) -> None:
+    """Store samples as Parquet, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    pq.write_table(pa.Table.from_pandas(samples, preserve_index=False), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def read_samples(path: Path) -> pd.DataFrame:
+    """Samples from Parquet, in the columns of `Sample`.
+
+    Raises:
+        DamagedRun: not readable, or columns are missing.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedRun(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise DamagedRun(f"{path} lacks the columns {', '.join(missing)}; rebuild it with harness.report")
+    samples: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return samples
+
+
+@dataclass(frozen=True, slots=True)
+class _Writes:
+    """The writes of one plan as arrays over all sequence numbers; `sent` and `acked` are _NEVER where unknown."""
+
+    due: Ints
+    sent: Ints
+    acked: Ints
+    failed: Bools
+    retried: Bools
+    fresh: Bools
+    unsent: Bools
+    rtt_min: Ints
+
+    @classmethod
+    def of(cls, plan: WritePlan, events: Iterable[Event], start_ns: int | None, last_ns: int) -> _Writes:
+        n = plan.total
+        due = np.array([plan.due_ns(seq) for seq in range(n)], np.int64) + (start_ns or 0)
+        sent, acked = np.full(n, _NEVER), np.full(n, _NEVER)
+        failed, retried, fresh = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, bool)
+        recorded = np.zeros(n, bool)
+        for event in events:
+            if not isinstance(event, Write) or event.source != plan.source:
+                continue
+            if recorded[event.seq]:
+                raise DamagedRun(f"the journal records write {event.seq} of {plan.source} twice")
+            recorded[event.seq] = True
+            sent[event.seq] = _NEVER if event.sent_ns is None else event.sent_ns
+            acked[event.seq] = _NEVER if event.acked_ns is None else event.acked_ns
+            failed[event.seq] = event.result == "failed"
+            retried[event.seq] = event.attempts > 1
+            fresh[event.seq] = event.new_connection
+        reached = (due <= last_ns + NS_PER_S) & (start_ns is not None)
+        failed |= ~recorded & ~reached
+        unsent = failed & (sent == _NEVER)
+        known = (sent != _NEVER) & (acked != _NEVER)
+        rtt_min = running_minimum(sent[known], (acked - sent)[known], np.where(sent == _NEVER, due, sent))
+        return cls(due, sent, acked, failed, retried, fresh, unsent, rtt_min)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sightings:
+    """What the polls of one replica proved about each sequence number."""
+
+    miss_sent: Ints
+    miss_received: Ints
+    hit_sent: Ints
+    hit_received: Ints
+    polls: Ints
+    flapped: Bools
+    fresh: Bools
+    rtt_min: Ints
+
+    @classmethod
+    def of(cls, n: int, polls: Sequence[Poll]) -> _Sightings:
+        miss_sent, miss_received = np.full(n, _NEVER), np.full(n, _NEVER)
+        hit_sent, hit_received = np.full(n, _NEVER), np.full(n, _NEVER)
+        count, seen = np.zeros(n, np.int64), np.zeros(n, bool)
+        flapped, fresh = np.zeros(n, bool), np.zeros(n, bool)
+        for poll in polls:
+            covered = poll.covered()
+            if not covered:
+                continue
+            hits = list(poll.hits)
+            seen[hits] = True
+            where = (
+                slice(covered.start, covered.stop, covered.step)
+                if isinstance(covered, range)
+                else list(covered)
+            )
+            missed = ~seen[where]
+            count[where] += missed
+            count[hits] += 1
+            newer = missed & (miss_sent[where] < poll.sent_ns)
+            miss_sent[where] = np.where(newer, poll.sent_ns, miss_sent[where])
+            miss_received[where] = np.where(newer, poll.received_ns, miss_received[where])
+            hit_sent[hits] = poll.sent_ns
+            hit_received[hits] = poll.received_ns
+            fresh[hits] |= poll.new_connection
+            for seq in poll.absent:
+                flapped[seq] |= poll.sent_ns > hit_received[seq]
+                if miss_sent[seq] < poll.sent_ns:
+                    miss_sent[seq], miss_received[seq] = poll.sent_ns, poll.received_ns
+        answered = [poll for poll in polls if poll.failure is None]
+        sent = np.array([poll.sent_ns for poll in answered], np.int64)
+        rtt = np.array([poll.received_ns for poll in answered], np.int64) - sent
+        rtt_min = running_minimum(sent, rtt, np.maximum(hit_sent, miss_sent))
+        return cls(miss_sent, miss_received, hit_sent, hit_received, count, flapped, fresh, rtt_min)
+
+
+def _frame(
+    plan: WritePlan, replica: str, writes: _Writes, sightings: _Sightings, present: dict[int, bool | None]
+) -> pd.DataFrame:
+    rows = np.arange(plan.measured.start, plan.measured.stop)
+    sent, acked = writes.sent[rows], writes.acked[rows]
+    miss, hit = sightings.miss_sent[rows], sightings.hit_received[rows]
+    missed, seen, was_acked = miss != _NEVER, hit != _NEVER, acked != _NEVER
+    half = (writes.rtt_min[rows] + sightings.rtt_min[rows]) // 2
+    hard_upper = hit - sent
+    model_upper = hard_upper - half
+    # Without a miss only this is known from below: no effect precedes its cause.
+    hard_lower = np.where(missed, miss - acked, np.where(seen, np.minimum(0, hard_upper), 0))
+    model_lower = np.where(missed, miss - acked + half, np.where(seen, np.minimum(0, model_upper), 0))
+    bounded_above = was_acked & seen
+    columns: dict[str, Any] = {
+        "run_id": plan.run_id,
+        "from_region": plan.source,
+        "to_region": replica,
+        "seq": pd.array(rows, dtype="Int64"),
+        "key": [plan.key_text(int(seq)) for seq in rows],
+        "due_ns": pd.array(writes.due[rows], dtype="Int64"),
+        "sent_ns": _nullable(sent),
+        "acked_ns": _nullable(acked),
+        "last_miss_sent_ns": _nullable(miss),
+        "last_miss_received_ns": _nullable(sightings.miss_received[rows]),
+        "first_hit_sent_ns": _nullable(sightings.hit_sent[rows]),
+        "first_hit_received_ns": _nullable(hit),
+        "hard_lower_ns": _nullable(hard_lower, was_acked),
+        "hard_upper_ns": _nullable(hard_upper, bounded_above),
+        "model_lower_ns": _nullable(model_lower, was_acked),
+        "model_upper_ns": _nullable(model_upper, bounded_above),
+        "polls": pd.array(sightings.polls[rows], dtype="Int64"),
+    }
+    columns["outcome"] = [_outcome(plan, int(seq), writes, sightings, present).value for seq in rows]
+    flagged = {
+        Flag.LEFT_CENSORED: bounded_above & ~missed,
+        Flag.NEGATIVE: bounded_above & (model_upper < 0),
+        Flag.CONTRADICTION: bounded_above & ((hard_lower > hard_upper) | (model_lower > model_upper)),
+        Flag.NEW_CONNECTION: writes.fresh[rows] | sightings.fresh[rows],
+        Flag.RETRIED: writes.retried[rows],
+        Flag.FLAPPED: sightings.flapped[rows],
+        Flag.NOT_ATTEMPTED: writes.unsent[rows],
+        Flag.UNSWEPT: was_acked & ~seen & np.array([present.get(int(seq)) is None for seq in rows]),
+    }
+    columns["flags"] = _flag_texts(flagged, len(rows))
+    frame = pd.DataFrame(columns, columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(sorted(_TEXT), "str"))
+
+
+def _outcome(
+    plan: WritePlan, seq: int, writes: _Writes, sightings: _Sightings, present: dict[int, bool | None]
+) -> Outcome:
+    if writes.failed[seq]:
+        return Outcome.WRITE_FAILED
+    if writes.acked[seq] == _NEVER:
+        return Outcome.WRITE_INDETERMINATE
+    if sightings.hit_received[seq] != _NEVER:
+        return Outcome.VISIBLE
+    return Outcome.LATE if present.get(seq) else Outcome.LOST
+
+
+def _flag_texts(flagged: dict[Flag, Bools], n: int) -> list[str]:
+    texts: list[list[str]] = [[] for _ in range(n)]
+    for flag, mask in flagged.items():
+        for row in np.flatnonzero(mask):
+            texts[row].append(flag.value)
+    return [",".join(names) for names in texts]
+
+
+def _nullable(values: Ints, known: Bools | None = None) -> Any:
+    mask = values == _NEVER if known is None else ~known
+    return pd.arrays.IntegerArray(np.where(mask, 0, values).astype(np.int64), mask)
+
+
+def _known_at(event: Event) -> int:
+    if isinstance(event, Write):
+        return event.acked_ns or event.sent_ns or 0
+    if isinstance(event, Poll):
+        return event.received_ns
+    return getattr(event, "at_ns", 0)

@@ -1,0 +1,98 @@
+"""Samples held against the emulator's own record of what became visible when."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from harness.errors import DamagedRun
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How samples compare with the truth; errors are of the model bracket's middle, in milliseconds.
+
+    Coverage is the share of brackets that hold the truth; `bias_ms` the median signed error.
+    """
+
+    n: int
+    hard_coverage: float
+    model_coverage: float
+    bias_ms: float
+    error_p50_ms: float
+    error_p99_ms: float
+    error_max_ms: float
+    width_p50_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as a JSON object."""
+        return asdict(self)
+
+
+def read_truth(path: Path) -> pd.DataFrame:
+    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null while on its way).
+
+    Raises:
+        DamagedRun: missing, or a line is not JSON.
+    """
+    try:
+        rows = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    except OSError as error:
+        raise DamagedRun(
+            f"cannot read {path}: {error.strerror}; only runs on the emulator have one"
+        ) from None
+    except orjson.JSONDecodeError as error:
+        raise DamagedRun(f"{path} is damaged: {error}") from None
+    truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", "commit_ns", "visible_ns"])
+    return truth.astype({"commit_ns": "Int64", "visible_ns": "Int64"})
+
+
+def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """The visible samples with `true_ns` (commit to visible), `error_ns`, `hard_holds` and `model_holds`.
+
+    A control's samples, of a source Region watched by itself, are left out: nothing is replicated there.
+    """
+    columns = {"from": "from_region", "to": "to_region"}
+    visible = (samples["outcome"] == "visible") & (samples["from_region"] != samples["to_region"])
+    joined = samples[visible].merge(
+        truth.rename(columns=columns),
+        on=["from_region", "to_region", "key"],
+        how="left",
+        validate="one_to_one",
+    )
+    joined["true_ns"] = joined["visible_ns"] - joined["commit_ns"]
+    joined["error_ns"] = (joined["model_lower_ns"] + joined["model_upper_ns"]) / 2 - joined["true_ns"]
+    for kind in ("hard", "model"):
+        inside = (joined[f"{kind}_lower_ns"] <= joined["true_ns"]) & (
+            joined["true_ns"] <= joined[f"{kind}_upper_ns"]
+        )
+        joined[f"{kind}_holds"] = inside.fillna(False)
+    return joined
+
+
+def measure_accuracy(samples: pd.DataFrame, truth: pd.DataFrame) -> Accuracy:
+    """Coverage, bias and error of the visible samples.
+
+    Raises:
+        ValueError: nothing became visible.
+    """
+    joined = with_truth(samples, truth)
+    if joined.empty:
+        raise ValueError("no sample became visible")
+    error = joined["error_ns"].to_numpy(np.float64) / 1e6
+    width = (joined["model_upper_ns"] - joined["model_lower_ns"]).to_numpy(np.float64) / 1e6
+    return Accuracy(
+        len(joined),
+        float(joined["hard_holds"].mean()),
+        float(joined["model_holds"].mean()),
+        float(np.median(error)),
+        float(np.percentile(np.abs(error), 50)),
+        float(np.percentile(np.abs(error), 99)),
+        float(np.abs(error).max()),
+        float(np.median(width)),
+    )

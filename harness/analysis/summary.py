@@ -1,0 +1,131 @@
+"""`summary.json`: a run in numbers that carry their error, each with what it was computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.analysis.application import describe_asymmetry, describe_everywhere, describe_pair
+from harness.analysis.evidence import Evidence
+from harness.analysis.gates import evaluate_gates, verdict
+from harness.analysis.percentiles import estimate_percentiles
+from harness.analysis.round_trips import describe_reads, over_one_way_floor, round_trips
+from harness.analysis.view import censored_brackets, pair_samples
+from harness.dynamodb.cost import price_run, write_units
+from harness.measure.events import Event, Poll, Write
+from harness.measure.plan import RunConfig
+from harness.measure.sample import Flag, Outcome
+from harness.records.manifest import FORMAT_VERSION
+from harness.units import percentile_name
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+ESTIMATOR = "interval-censored NPMLE (Turnbull) of the model bracket; 95 % interval from its ends"
+
+
+def summarize_run(
+    manifest: Mapping[str, Any], config: RunConfig, events: Sequence[Event], samples: pd.DataFrame
+) -> dict[str, Any]:
+    """The summary object of a run, as `summary.json` stores it (milliseconds, signed)."""
+    gates = evaluate_gates(Evidence(config, events, samples))
+    target = manifest["target"]
+    return {
+        "format_version": FORMAT_VERSION,
+        "run_id": manifest["run_id"],
+        "target": target["kind"],
+        "simulated": target["kind"] == "local",
+        "label": target["label"],
+        "verdict": verdict(gates),
+        "gates": [gate.to_json() for gate in gates],
+        "estimator": ESTIMATOR,
+        "settings": {
+            "rate_per_s": config.workload.rate_per_s,
+            "arrivals": config.workload.arrivals,
+            "item_bytes": config.workload.item_bytes,
+            "seed": config.workload.seed,
+            "poll_interval_ms": config.polling.interval_ns / 1e6,
+            "read": config.polling.read,
+            "timeout_ms": config.polling.timeout_ns / 1e6,
+            "lag": target.get("emulator", {}).get("lag"),
+        },
+        "pairs": [_pair(source, replica, events, samples) for source, replica in config.watched],
+        "everywhere": describe_everywhere(samples, config.pairs),
+        "asymmetry": describe_asymmetry(samples, config.pairs),
+        "cost": _cost(config, events, samples),
+        "tags": manifest.get("tags", {}),
+    }
+
+
+def measured_pairs(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The Region pairs of a summary, without the controls (a source Region watched by itself)."""
+    return [pair for pair in summary["pairs"] if not pair.get("control")]
+
+
+def _pair(source: str, replica: str, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
+    mine = pair_samples(samples, source, replica)
+    polls = [e for e in events if isinstance(e, Poll) and (e.source, e.replica) == (source, replica)]
+    reads = round_trips(polls).get((replica, "read"), np.empty((0, 2), np.int64))
+    latency = _percentiles(*censored_brackets(mine, "model_lower_ns", "model_upper_ns"))
+    counts = mine["outcome"].value_counts()
+    flags = mine["flags"].str.split(",").explode().value_counts()
+    n = max(1, len(mine))
+    counted = [poll for poll in polls if poll.received_ns >= mine["due_ns"].min()]  # not those of the warm-up
+    known = mine.dropna(subset=["model_lower_ns", "model_upper_ns"])
+    widths = {
+        kind: (known[f"{kind}_upper_ns"] - known[f"{kind}_lower_ns"]).to_numpy(np.float64) / 1e6
+        for kind in ("model", "hard")
+    }
+    return {
+        "from": source,
+        "to": replica,
+        "control": source == replica,
+        "outcomes": {"planned": len(mine), **{o.value: int(counts.get(o.value, 0)) for o in Outcome}},
+        "flags": {flag.value: int(flags[flag.value]) for flag in Flag if flag.value in flags},
+        "latency_ms": latency,
+        "hard_latency_ms": _percentiles(*censored_brackets(mine, "hard_lower_ns", "hard_upper_ns")),
+        "time_to_visibility_ms": _percentiles(*_exact(mine, "acked_ns")),
+        "schedule_corrected_ms": _percentiles(*_exact(mine, "due_ns")),
+        "resolution_ms": {f"{kind}_width_p50": _quantile(width, 50) for kind, width in widths.items()},
+        "latency_over_fibre_floor_ms": over_one_way_floor(source, replica, latency),
+        "rtt_ms": describe_reads(source, replica, reads),
+        **describe_pair(mine),
+        "requests_per_sample": len(counted) / n,
+        "read_units_per_sample": sum(p.units for p in counted) / n,
+    }
+
+
+def _exact(samples: pd.DataFrame, since: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """From `since` to the first answer with a hit: exact where seen, open above where not."""
+    acked = samples.dropna(subset=["acked_ns"])
+    elapsed = (acked["first_hit_received_ns"] - acked[since]).astype("Float64")
+    upper = elapsed.to_numpy(np.float64, na_value=np.inf)
+    waited = (acked["last_miss_sent_ns"] - acked[since]).astype("Float64").to_numpy(np.float64, na_value=0.0)
+    return np.where(np.isinf(upper), waited, upper), upper
+
+
+def _percentiles(lower_ns: NDArray[Any], upper_ns: NDArray[Any]) -> dict[str, Any]:
+    estimates = estimate_percentiles(lower_ns / 1e6, upper_ns / 1e6, PERCENTILES)
+    return {percentile_name(p): estimates[p].to_json() for p in PERCENTILES}
+
+
+def _quantile(values: NDArray[Any], percentile: float) -> float | None:
+    return float(np.percentile(values, percentile)) if len(values) else None
+
+
+def _cost(config: RunConfig, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
+    per_write = write_units(config.workload.item_bytes)
+    writes: dict[str, float] = {}
+    reads: dict[str, float] = {}
+    for event in events:
+        if isinstance(event, Write) and event.sent_ns is not None:
+            group = config.replicas[config.sources.index(event.source)]
+            for region in (event.source, *group):
+                writes[region] = writes.get(region, 0.0) + per_write * event.attempts
+        elif isinstance(event, Poll):
+            reads[event.replica] = reads.get(event.replica, 0.0) + event.units
+    cost = price_run(writes, reads)
+    usd = cost["usd"]
+    return cost | {"usd_per_1000_samples": None if usd is None else 1000 * usd / max(1, len(samples))}

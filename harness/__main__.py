@@ -1,0 +1,23 @@
+"""`python -m harness`: the verbs."""
+
+from __future__ import annotations
+
+VERBS = {
+    "run": "measure how long writes in one Region take to become visible in others",
+    "compare": "do runs or Region pairs differ, by how much, and how sure is that",
+    "calibrate": "measure the instrument itself against the emulator's truth",
+    "demo": "the AWS demo this project grew from, step by step, with measured times",
+    "report": "rebuild samples, summary and plots of a run from its journal",
+    "emulator": "several Regions of DynamoDB on this machine, with replication lag",
+}
+
+
+def main() -> None:
+    """List the verbs."""
+    print("usage: python -m harness.VERB [--help]\n")
+    for verb, what in VERBS.items():
+        print(f"  {verb:<10} {what}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""One run from a configuration to a finished run directory; the verbs that measure share it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.cli import say
+from harness.dynamodb.access import Access
+from harness.dynamodb.global_table import GlobalTable, temporary_table
+from harness.measure.clock import MonotonicClock, wall_ns
+from harness.measure.plan import RunConfig
+from harness.measure.session import Session
+from harness.progress import show_progress
+from harness.records.journal import Journal
+from harness.records.manifest import describe_run, write_json
+from harness.records.run_directory import RunDirectory, create_run_directory, point_latest
+from harness.target import EMULATOR_KEYS, EmulatorOptions, Target, emulator
+from harness.units import NS_PER_MS, NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run to perform: what (`config`), against what, and where its results go."""
+
+    config: RunConfig
+    kind: str = "local"
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    profile: str | None = None
+    table: str | None = None
+    keep_table: bool = False
+    create_per_region: bool = False
+    emulator: EmulatorOptions = field(default_factory=EmulatorOptions)
+    results: Path = Path("results")
+    tags: Mapping[str, str] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    show_progress: bool = True
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run directory whose measurement is over, and why it ended early if it did."""
+
+    directory: RunDirectory
+    interrupted: str | None
+
+
+def perform_run(request: RunRequest) -> FinishedRun:
+    """Measure: target up, table made, session run, table removed, target down.
+
+    The run directory holds manifest and journal afterwards (`harness.analysis.derive` makes the rest); when nothing
+    was measured, it is removed again.
+
+    Raises:
+        UsageError, TargetUnavailable: nothing was measured.
+    """
+    run_id = os.urandom(4).hex()
+    source, replica = request.config.pairs[0]
+    directory = create_run_directory(request.results, run_id, wall_ns(), source, replica)
+    try:
+        with _target(request, directory) as (target, access):
+            return _measure(request, run_id, directory, target, access)
+    except BaseException:
+        if not directory.journal.exists():
+            shutil.rmtree(directory.path, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def _target(request: RunRequest, directory: RunDirectory) -> Iterator[tuple[Target, Access]]:
+    if request.kind == "local":
+        options = EmulatorOptions(
+            lag=request.emulator.lag,
+            seed=request.emulator.seed,
+            client=request.emulator.client,
+            truth=directory.truth,
+            log=directory.emulator_log,
+            extra=request.emulator.extra,
+        )
+        with emulator(request.config.regions, options) as target:
+            yield target, Access(target.endpoints, keys=EMULATOR_KEYS)
+        if not directory.emulator_log.stat().st_size:
+            directory.emulator_log.unlink()
+    else:
+        access = Access(request.endpoints, request.profile)
+        if request.kind == "endpoint" and not access.has_credentials():
+            say("no AWS credentials found; signing with made-up ones, which AWS itself would refuse")
+            access = Access(request.endpoints, request.profile, EMULATOR_KEYS)
+        yield Target(request.kind, request.endpoints), access
+
+
+def _measure(
+    request: RunRequest, run_id: str, directory: RunDirectory, target: Target, access: Access
+) -> FinishedRun:
+    table = GlobalTable(
+        access,
+        request.table or f"replication-latency-{run_id}",
+        request.config.regions,
+        per_region=request.create_per_region,
+        say=_silent if request.quiet else say,
+        poll_ns=50 * NS_PER_MS if target.simulated else 2 * NS_PER_S,
+    )
+    description = {
+        "kind": target.kind,
+        "label": target.label,
+        "endpoints": dict(target.endpoints),
+        "table": table.name,
+        "regions": list(table.regions),
+        "emulator": dict(target.details),
+    }
+    write_json(
+        directory.manifest,
+        describe_run(run_id, request.config, list(request.argv), description, dict(request.tags)),
+    )
+    with contextlib.ExitStack() as stack:
+        if request.table is not None and not request.create_per_region and _exists(table):
+            table.check()
+        else:
+            stack.enter_context(temporary_table(table, keep=request.keep_table))
+        interrupted = asyncio.run(_session(request, run_id, directory, access, table.name))
+    point_latest(directory)
+    return FinishedRun(directory, interrupted)
+
+
+def _exists(table: GlobalTable) -> bool:
+    return table.status(table.regions[0]) is not None
+
+
+async def _session(
+    request: RunRequest, run_id: str, directory: RunDirectory, access: Access, table: str
+) -> str | None:
+    clock = MonotonicClock()
+    try:
+        async with (
+            access.stores(request.config.regions, table) as stores,
+            Journal(directory.journal) as journal,
+        ):
+            session = Session(run_id, request.config, stores, clock, journal.append)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, session.stop, signal.Signals(number).name)
+            shown = asyncio.create_task(show_progress(session.progress)) if request.show_progress else None
+            try:
+                await session.run()
+            finally:
+                if shown is not None:
+                    shown.cancel()
+                    await asyncio.gather(shown, return_exceptions=True)
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
+            return session.interrupted
+    finally:
+        clock.close()
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""

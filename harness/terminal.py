@@ -1,0 +1,200 @@
+"""Results as text for people: the percentile table, the verdict and what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.units import NS_PER_MS, format_count, format_duration
+
+PLAIN_WIDTH = 120
+_ROWS = (
+    ("replication latency", "latency_ms"),
+    ("  hard bracket", "hard_latency_ms"),
+    ("time to visibility", "time_to_visibility_ms"),
+    ("schedule-corrected", "schedule_corrected_ms"),
+)
+_EXPLANATION = (
+    "replication latency: commit to visible, from the model bracket (assumes symmetric round trips); "
+    "hard bracket: the same, assuming nothing. "
+    "time to visibility: acknowledged to first answer that shows it, as a client here sees it; "
+    "schedule-corrected: the same from when the write was due. [ ] is a 95 % interval."
+)
+
+
+def make_console() -> Console:
+    """stdout, wide enough for a table where it is not a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """The whole result of a run: a table per Region pair, then the verdict and the cost."""
+    invalid = summary["verdict"] != "VALID"
+    for pair in summary["pairs"]:
+        if not pair.get("control"):
+            console.print(_pair_table(summary, pair, invalid))
+            console.print(_pair_notes(pair))
+            console.print()
+    controls = [_control_line(pair, invalid) for pair in summary["pairs"] if pair.get("control")]
+    if controls:
+        console.print("\n".join(controls), markup=False)
+        console.print()
+    for line in _run_notes(summary):
+        console.print(line, markup=False)
+    console.print(Text(_EXPLANATION, style="dim"))
+    if summary["settings"]["lag"]:
+        console.print(f"simulated lag: {summary['settings']['lag']}", style="dim", markup=False)
+    console.print(f"estimator: {summary['estimator']}", style="dim", markup=False)
+    console.print(_cost_line(summary), markup=False)
+    _print_verdict(console, summary)
+
+
+def format_estimate(estimate: Mapping[str, Any]) -> str:
+    """One percentile with its interval, or what it lacks."""
+    if "value" not in estimate:
+        return f"n/a (needs {format_count(estimate['needs'])})"
+    if estimate["value"] is None:
+        return f"not seen by the deadline (n {format_count(estimate['n'])})"
+    value = _ms(estimate["value"])
+    if estimate["method"] == "too short for an interval":
+        return f"{value} ({estimate['method']})"
+    high = "∞" if estimate["high"] is None else _ms(estimate["high"])
+    return f"{value} [{_ms(estimate['low'])}, {high}]"
+
+
+def _control_line(pair: Mapping[str, Any], invalid: bool) -> str:
+    """What the instrument says of a Region in which every write is visible at once: its own error."""
+    p50, p99 = (format_estimate(pair["latency_ms"][name]) for name in ("p50", "p99"))
+    mark = " (INVALID)" if invalid else ""
+    return f"control{mark}: {pair['from']} watched by itself: p50 {p50}, p99 {p99} (must be ≈ 0)"
+
+
+def _pair_table(summary: Mapping[str, Any], pair: Mapping[str, Any], invalid: bool) -> Table:
+    title = f"{pair['from']} → {pair['to']}   {summary['label']}   {summary['verdict']}"
+    table = Table(title=title, title_style="bold red" if invalid else "bold", title_justify="left")
+    table.add_column("", no_wrap=True)
+    names = list(pair["latency_ms"])
+    for name in names:
+        table.add_column(name if not invalid else f"{name} (INVALID)", justify="right", no_wrap=True)
+    for label, key in _ROWS:
+        cells = [format_estimate(pair[key][name]) for name in names]
+        table.add_row(label, *(cell.replace(" [", "\n[").replace(" (", "\n(") for cell in cells))
+    return table
+
+
+def _pair_notes(pair: Mapping[str, Any]) -> Text:
+    outcomes, resolution, rtt = pair["outcomes"], pair["resolution_ms"], pair["rtt_ms"]
+    counts = ", ".join(
+        f"{format_count(count)} {name.replace('_', ' ')}"
+        for name, count in outcomes.items()
+        if count or name in ("planned", "visible", "lost")
+    )
+    lines = [
+        f"samples     n = {format_count(outcomes['visible'])}; {counts}",
+        f"resolution  model bracket {_ms(resolution['model_width_p50'])}, "
+        f"hard bracket {_ms(resolution['hard_width_p50'])} wide (median)",
+        f"round trip  min {_ms(rtt['min'])}, p50 {_ms(rtt['p50'])}, p99 {_ms(rtt['p99'])}; "
+        f"{pair['requests_per_sample']:.1f} requests and {pair['read_units_per_sample']:.1f} read units per sample",
+    ]
+    lines += [line for line in (_wait_note(pair), _order_note(pair), _path_note(pair)) if line]
+    if pair["flags"]:
+        flags = ", ".join(f"{format_count(n)} {name.replace('_', ' ')}" for name, n in pair["flags"].items())
+        lines.append(f"flags       {flags}")
+    return Text("\n".join(lines))
+
+
+def _wait_note(pair: Mapping[str, Any]) -> str | None:
+    """Shares visible after a wait; those where nothing happens yet, or any more, are left out."""
+    telling = [entry for entry in pair.get("t_visibility", ()) if 0.005 < entry["value"] < 0.99999]
+    if not telling:
+        return None
+    return "wait        " + ", ".join(
+        f"{_ms(entry['wait_ms'])}: {entry['value']:.1%}"
+        + ("" if entry["low"] is None else f" [{entry['low']:.1%}, {entry['high']:.1%}]")
+        for entry in telling
+    )
+
+
+def _order_note(pair: Mapping[str, Any]) -> str | None:
+    """How many writes were overtaken by a later one, and how sure it is that none is lost."""
+    overtaken, losses = pair.get("overtaken"), pair.get("loss_rate")
+    if not overtaken or not losses:
+        return None
+    return (
+        f"order       {format_count(overtaken['certainly'])} of {format_count(overtaken['n'])} writes "
+        f"became visible after a later one; loss rate {losses['value']:.2%} [0 %, {losses['high']:.2%}]"
+        if losses["low"] == 0
+        else f"losses      loss rate {losses['value']:.2%} [{losses['low']:.2%}, {losses['high']:.2%}]"
+    )
+
+
+def _run_notes(summary: Mapping[str, Any]) -> list[str]:
+    """What concerns several pairs at once: visible everywhere, and one direction against the other."""
+    mark = "" if summary["verdict"] == "VALID" else " (INVALID)"
+    lines = []
+    for entry in summary.get("everywhere", ()):
+        estimates = ", ".join(f"{name} {format_estimate(e)}" for name, e in entry["latency_ms"].items())
+        lines.append(
+            f"everywhere{mark}: {entry['from']} → all of {', '.join(entry['replicas'])}: {estimates}"
+        )
+    for entry in summary.get("asymmetry", ()):
+        a, b = entry["between"]
+        median = entry["difference_ms"]["p50"]
+        if median["value"] is None or median["low"] is None:
+            size = median["verdict"]
+        else:
+            size = (
+                f"{_ms(median['value'])} [{_ms(median['low'])}, {_ms(median['high'])}], {median['verdict']}"
+            )
+        lines.append(f"asymmetry{mark}: p50 of {b} → {a} minus {a} → {b}: {size}")
+    return lines
+
+
+def _path_note(pair: Mapping[str, Any]) -> str | None:
+    """What distance alone costs; None where a Region's place is not known."""
+    rtt, over = pair["rtt_ms"], pair.get("latency_over_fibre_floor_ms")
+    if rtt.get("over_fibre_floor") is None:
+        return None
+    text = (
+        f"distance    {rtt['distance_km']:,.0f} km, {_ms(rtt['fibre_floor'])} there and back for light in fibre; "
+        f"round trip {_ms(rtt['over_fibre_floor'])} above"
+    )
+    if over and "p50" in over:
+        text += f", latency p50 {_ms(over['p50'])} above half"
+    return text
+
+
+def _cost_line(summary: Mapping[str, Any]) -> str:
+    cost = summary["cost"]
+    prefix = "cost at AWS would be" if summary["simulated"] else "cost"
+    return f"{prefix} {format_usd(cost['usd'])} ({cost['basis']}; transfer not included)"
+
+
+def format_usd(usd: float | None) -> str:
+    """US dollars with as many digits as matter."""
+    if usd is None:
+        return "unknown"
+    return f"{usd:.2f} USD" if usd >= 0.1 else f"{usd:.2g} USD"
+
+
+def _print_verdict(console: Console, summary: Mapping[str, Any]) -> None:
+    gates = summary["gates"]
+    failed = [gate for gate in gates if gate["status"] == "fail"]
+    open_gates = [gate["name"] for gate in gates if gate["status"] == "n/a"]
+    passed = sum(gate["status"] == "pass" for gate in gates)
+    verdict = f"{summary['verdict']}: {passed} of {len(gates)} gates passed"
+    if open_gates:
+        verdict += f", not evaluated: {', '.join(open_gates)}"
+    console.print(verdict, style="bold red" if failed else "bold green", markup=False)
+    for gate in failed:
+        line = f"  {gate['name']}: {gate['value']} (must be {gate['threshold']}). {gate['remedy']}"
+        console.print(line, style="red", markup=False)
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else format_duration(value * NS_PER_MS)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -177,8 +176,9 @@ def test_injected_round_trips_are_met_within_half_a_millisecond_and_never_early(
                     sent_ns = now_ns()
                     assert connection.post(body, signed(operation="GetItem"))[0] == 200
                     trips[name].append((now_ns() - sent_ns) / MS)
+    # The quickest of each: what else the machine does lengthens the others.
     assert min(trips["far"]) >= 40
-    assert median(trips["far"]) - median(trips["near"]) < 40.5
+    assert min(trips["far"]) - min(trips["near"]) < 40.5
 
 
 def test_requests_that_cross_on_the_way_take_effect_in_order_of_their_nominal_instants(

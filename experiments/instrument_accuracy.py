@@ -1,10 +1,16 @@
-"""A benchmark: the harness beside the obvious ways to poll, all against one emulator in one run (simulated).
+"""A benchmark: the harness beside the obvious ways to poll, against one emulator (simulated).
 
-    python -m experiments.instrument_accuracy [--samples 200] [--strategies]
+    python -m experiments.instrument_accuracy [peers] [strategies] [lags] [scale] [--samples 400]
 
-Every way watches writes sent at the same rate with the same lag model and is held against the emulator's truth.
-`|error|` is of the best point each can give: the middle of the model bracket where misses are kept, the first hit
-as it is where they are not. CPU is that of the measuring process, its writes included.
+peers        the default settings, and others for as few read units as sequential polling takes, beside what one would
+             write first: `watch -n1`, one coroutine per item on aioboto3, back-off, pipelined polls less half a RTT
+strategies   every strategy × schedule
+lags         constant lags of 100 ms, 1 s and 10 s: the error must not grow with the lag
+scale        500 writes/s to one replica, 50 writes/s to five at once
+
+Every way is held against the emulator's truth. `|error|` is of the best point each can give: the middle of the model
+bracket where misses are kept, the first hit as it is where they are not. CPU is that of the measuring process, its
+writes included.
 """
 
 from __future__ import annotations
@@ -12,8 +18,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +29,8 @@ import aioboto3
 import numpy as np
 from botocore.config import Config
 
+from harness.analysis.evidence import FAIL, Evidence
+from harness.analysis.gates import evaluate_gates
 from harness.analysis.ground_truth import read_truth, with_truth
 from harness.dynamodb.access import Access
 from harness.dynamodb.global_table import GlobalTable, temporary_table
@@ -29,6 +38,7 @@ from harness.dynamodb.store import HASH_NAME, RANGE_NAME
 from harness.measure.clock import MonotonicClock, cpu_ns
 from harness.measure.events import Event, Phase, Poll
 from harness.measure.plan import Polling, RunConfig, Workload, WritePlan
+from harness.measure.schedules import SCHEDULES
 from harness.measure.session import Session
 from harness.measure.writer import Writer
 from harness.records.samples import join_samples
@@ -37,6 +47,9 @@ from harness.terminal import make_console
 from harness.units import NS_PER_MS, NS_PER_S
 
 SOURCE, REPLICA = "us-west-2", "ap-southeast-2"
+FIVE = (REPLICA, "eu-west-1", "us-east-1", "ap-northeast-1", "sa-east-1")
+SEQUENTIAL = "sequential aioboto3, misses kept"
+MIDDLE, FIRST_HIT, FIRST_HIT_LESS_HALF = "middle of the bracket", "first hit", "first hit − RTT/2"
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,7 @@ class Row:
 
     name: str
     n: int
+    unseen: int
     hard: float
     model: float
     p50_ms: float
@@ -52,6 +66,7 @@ class Row:
     requests: float
     units: float
     cpu_ms: float
+    failed: str
 
 
 class NaivePoller:
@@ -117,108 +132,141 @@ async def harness(run_id: str, access: Access, table: str, config: RunConfig) ->
     return events
 
 
-def configure(samples: int, rate: float = 20.0, **polling: Any) -> RunConfig:
+@dataclass(frozen=True)
+class Case:
+    """One line of the table to measure: how, against which lag, and which point is taken for the latency."""
+
+    name: str
+    config: RunConfig
+    way: Callable[[str, Access, str, RunConfig], Coroutine[Any, Any, list[Event]]] = harness
+    point: str = MIDDLE
+    lag: str = "typical"
+
+
+def configure(
+    samples: int, rate: float = 20.0, replicas: tuple[str, ...] = (REPLICA,), **polling: Any
+) -> RunConfig:
     workload = Workload(samples=samples, rate_per_s=rate, warmup_ns=2 * NS_PER_S)
-    return RunConfig((SOURCE,), ((REPLICA,),), workload, Polling(**polling))
+    return RunConfig((SOURCE,), (replicas,), workload, Polling(**polling))
 
 
-def rows(samples: int, strategies: bool) -> list[Row]:
-    found: list[Row] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        truth_path = Path(scratch) / "truth.jsonl"
-        with emulator((SOURCE, REPLICA), EmulatorOptions(truth=truth_path)) as target:
-            access = Access(target.endpoints, keys=EMULATOR_KEYS)
-            table = GlobalTable(access, "benchmark", (SOURCE, REPLICA), poll_ns=50 * NS_PER_MS)
-            with temporary_table(table, keep=False):
-                for number, (name, config, work, first_hit) in enumerate(cases(samples, strategies)):
-                    run_id = f"case{number}"
-                    before_ns = cpu_ns()
-                    events = asyncio.run(work(run_id, access, table.name, config))
-                    cpu_ms = (cpu_ns() - before_ns) / NS_PER_MS / samples
-                    found += measure(name, run_id, config, events, cpu_ms, truth_path, first_hit)
-                    print(found[-1], flush=True)
-    return found
-
-
-def cases(samples: int, strategies: bool) -> list[tuple[str, RunConfig, Any, bool]]:
+def peers(samples: int) -> Iterator[Case]:
     def pausing(pause: Callable[[int], int]) -> Any:
         return lambda run_id, access, table, config: naive(run_id, access, table, config, pause)
 
-    fixed = {"interval_ns": 20 * NS_PER_MS, "strategy": "get", "schedule": "fixed"}
-    listed = [
-        ("watch -n1: 1 s polls, first hit", configure(samples), pausing(lambda age: NS_PER_S), True),
-        ("sequential aioboto3, first hit", configure(samples), pausing(lambda age: 0), True),
-        ("sequential aioboto3, misses kept", configure(samples), pausing(lambda age: 0), False),
-        ("geometric back-off, first hit", configure(samples), pausing(lambda age: age // 2), True),
-        ("pipelined GetItem 20 ms, first hit − RTT/2", configure(samples, **fixed), harness, True),
-        ("harness, default", configure(samples), harness, False),
-    ]
-    if strategies:
-        for strategy in ("query", "batch", "get"):
-            for schedule in ("fixed", "geometric", "adaptive"):
-                interval_ns = (5 if strategy == "query" else 20) * NS_PER_MS
-                config = configure(samples, interval_ns=interval_ns, strategy=strategy, schedule=schedule)
-                listed.append(
-                    (f"{strategy} {schedule} {interval_ns // NS_PER_MS} ms", config, harness, False)
-                )
-        slow = configure(samples // 4, rate=2.0, schedule="fixed")
-        listed.append(("query fixed 5 ms, 2 writes/s", slow, harness, False))
-        listed.append(("query adaptive 5 ms, 2 writes/s", configure(samples // 4, rate=2.0), harness, False))
-    return listed
+    usual = configure(samples)
+    yield Case("watch -n1: 1 s polls, first hit", usual, pausing(lambda age: NS_PER_S), FIRST_HIT)
+    yield Case("sequential aioboto3, first hit", usual, pausing(lambda age: 0), FIRST_HIT)
+    yield Case(SEQUENTIAL, usual, pausing(lambda age: 0))
+    yield Case("geometric back-off, first hit", usual, pausing(lambda age: age // 2), FIRST_HIT)
+    pipelined = configure(samples, interval_ns=20 * NS_PER_MS, strategy="get", schedule="fixed")
+    yield Case("pipelined GetItem 20 ms, first hit − RTT/2", pipelined, point=FIRST_HIT_LESS_HALF)
+    yield Case("harness, default", usual)
+    yield Case("harness, polls every 8 ms", configure(samples, interval_ns=8 * NS_PER_MS))
 
 
-def measure(
-    name: str,
-    run_id: str,
-    config: RunConfig,
-    events: list[Event],
-    cpu_ms: float,
-    truth: Path,
-    first_hit: bool,
-) -> list[Row]:
-    samples = join_samples(run_id, config, events)
+def strategies(samples: int) -> Iterator[Case]:
+    for strategy in ("query", "batch", "get"):
+        for schedule in SCHEDULES:
+            interval_ns = (5 if strategy == "query" else 20) * NS_PER_MS
+            config = configure(samples, interval_ns=interval_ns, strategy=strategy, schedule=schedule)
+            yield Case(f"{strategy} {schedule} {interval_ns // NS_PER_MS} ms", config)
+    yield Case("query fixed 5 ms, 2 writes/s", configure(samples // 4, rate=2.0, schedule="fixed"))
+    yield Case("query adaptive 5 ms, 2 writes/s", configure(samples // 4, rate=2.0))
+
+
+def lags(samples: int) -> Iterator[Case]:
+    for lag in ("100ms", "1s", "10s"):
+        yield Case(f"harness, constant lag {lag}", configure(samples), lag=f"constant={lag}")
+
+
+def scale(samples: int) -> Iterator[Case]:
+    for strategy in ("query", "batch"):
+        config = configure(10 * samples, rate=500.0, interval_ns=10 * NS_PER_MS, strategy=strategy)
+        yield Case(f"500 writes/s, {strategy} every 10 ms", config)
+    five = configure(2 * samples, rate=50.0, replicas=FIVE, interval_ns=10 * NS_PER_MS)
+    yield Case("50 writes/s to five replicas, every 10 ms", five)
+
+
+PARTS = {"peers": peers, "strategies": strategies, "lags": lags, "scale": scale}
+
+
+def measure_case(case: Case, scratch: Path) -> Row:
+    """Measure one case on an emulator of its own."""
+    truth = scratch / f"{len(list(scratch.iterdir()))}.jsonl"
+    with emulator(case.config.regions, EmulatorOptions(lag=case.lag, truth=truth)) as target:
+        access = Access(target.endpoints, keys=EMULATOR_KEYS)
+        table = GlobalTable(access, "benchmark", case.config.regions, poll_ns=50 * NS_PER_MS)
+        with temporary_table(table, keep=False):
+            before_ns = cpu_ns()
+            events = asyncio.run(case.way("case", access, table.name, case.config))
+            cpu_ms = (cpu_ns() - before_ns) / NS_PER_MS
+    return judge(case, events, cpu_ms, truth)
+
+
+def judge(case: Case, events: list[Event], cpu_ms: float, truth: Path) -> Row:
+    """The samples of a case against the truth."""
+    samples = join_samples("case", case.config, events)
     joined = with_truth(samples, read_truth(truth))
     error = joined["error_ns"].to_numpy(np.float64) / 1e6
-    if first_hit:
+    if case.point != MIDDLE:
         seen = joined["first_hit_received_ns"] - joined["acked_ns"]
-        if "RTT/2" in name:
+        if case.point == FIRST_HIT_LESS_HALF:
             seen = seen - (joined["first_hit_received_ns"] - joined["first_hit_sent_ns"]) / 2
         error = (seen - joined["true_ns"]).to_numpy(np.float64) / 1e6
     start_ns = samples["due_ns"].min()
     polls = [event for event in events if isinstance(event, Poll) and event.received_ns >= start_ns]
     p50_ms, p99_ms = np.percentile(np.abs(error), [50, 99])
-    return [
-        Row(
-            name, len(joined), joined["hard_holds"].mean(), joined["model_holds"].mean(), p50_ms, p99_ms,
-            len(polls) / len(samples), sum(poll.units for poll in polls) / len(samples), cpu_ms,
-        )
-    ]  # fmt: skip
+    n = len(samples)
+    failed = [
+        gate.name for gate in evaluate_gates(Evidence(case.config, events, samples)) if gate.status == FAIL
+    ]
+    return Row(
+        case.name, len(joined), n - len(joined), joined["hard_holds"].mean(), joined["model_holds"].mean(),
+        p50_ms, p99_ms, len(polls) / n, sum(poll.units for poll in polls) / n, cpu_ms / n, ", ".join(failed),
+    )  # fmt: skip
 
 
 def main() -> None:
-    from rich.table import Table
-
+    """Measure what is asked for and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--samples", type=int, default=200)
-    parser.add_argument("--strategies", action="store_true", help="every strategy × schedule as well")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (peers)")
+    parser.add_argument("--samples", type=int, default=400)
     arguments = parser.parse_args()
-    found = rows(arguments.samples, arguments.strategies)
-    naive_row = next(row for row in found if row.name == "sequential aioboto3, misses kept")
-    title = "against the emulator's truth (simulated): 141 ms round trip, 20 writes/s, lag typical"
+    unknown = set(arguments.parts) - PARTS.keys()
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    cases = [case for part in arguments.parts or ["peers"] for case in PARTS[part](arguments.samples)]
+    found = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for case in cases:
+            found.append(measure_case(case, Path(scratch)))
+            print(found[-1], file=sys.stderr, flush=True)
+    print_rows(found)
+
+
+def print_rows(found: list[Row]) -> None:
+    """One line per case; the ratio to sequential polling where that was measured in the same run."""
+    from rich.table import Table
+
+    sequential = next((row.p50_ms for row in found if row.name == SEQUENTIAL), None)
+    title = (
+        "against the emulator's truth (simulated): 141 ms round trip, 20 writes/s and lag typical if not said"
+    )
     table = Table(title=title)
-    for heading in ("way to poll", "n", "hard", "model", "|error| p50 ms", "p99 ms", "× less error than sequential",
-                    "requests", "read units", "CPU ms"):  # fmt: skip
-        table.add_column(heading, justify="left" if heading == "way to poll" else "right")
+    for heading in ("way to poll", "n", "unseen", "hard", "model", "|error| p50 ms", "p99 ms", "× less than sequential",
+                    "requests", "read units", "CPU ms", "gates failed"):  # fmt: skip
+        table.add_column(heading, justify="left" if heading in ("way to poll", "gates failed") else "right")
     for row in found:
-        ratio = naive_row.p50_ms / row.p50_ms
+        ratio = "" if sequential is None else f"{sequential / row.p50_ms:.1f}"
         table.add_row(
-            row.name, f"{row.n}", f"{row.hard:.1%}", f"{row.model:.1%}", f"{row.p50_ms:.2f}", f"{row.p99_ms:.2f}",
-            f"{ratio:.1f}", f"{row.requests:.1f}", f"{row.units:.1f}", f"{row.cpu_ms:.1f}",
+            row.name, f"{row.n}", f"{row.unseen}", f"{row.hard:.1%}", f"{row.model:.1%}", f"{row.p50_ms:.2f}",
+            f"{row.p99_ms:.2f}", ratio, f"{row.requests:.1f}", f"{row.units:.1f}", f"{row.cpu_ms:.1f}", row.failed,
         )  # fmt: skip
     console = make_console()
-    console.width = max(console.width, 140)
+    console.width = max(console.width, 170)
     console.print(table)
 
 

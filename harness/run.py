@@ -80,9 +80,9 @@ def make_parser() -> Parser:
     add(
         "--item-size",
         type=parsed_by(parse_size_bytes),
-        default=200,
+        default=100,
         metavar="B",
-        help="size of an item (200B)",
+        help="size of an item (100B)",
     )
     add(
         "--arrivals",

@@ -356,7 +356,11 @@ def test_a_dry_run_prints_plan_and_cost_and_makes_nothing(tmp_path: Path) -> Non
 def test_a_threshold_that_is_exceeded_or_cannot_be_judged_is_exit_1(
     text: str, code: ExitCode, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    latency = {"p50": {"value": 800.0, "n": 40}, "p90": {"value": None, "n": 40}, "p99": {"needs": 368, "n": 40}}
+    latency = {
+        "p50": {"value": 800.0, "n": 40},
+        "p90": {"value": None, "n": 40},
+        "p99": {"needs": 368, "n": 40},
+    }
     pairs = [{"from": "us-west-2", "to": "eu-west-1", "latency_ms": latency}]
     assert check_thresholds([parse_threshold(text)], {"pairs": pairs}) == code
     assert says in capsys.readouterr().err

@@ -27,7 +27,7 @@ class Workload:
     rate_per_s: float = 20.0
     arrivals: Arrivals = "constant"
     warmup_ns: int = 2 * NS_PER_S
-    item_bytes: int = 200
+    item_bytes: int = 100  # small, for a Query pays for every visible item it passes over
     seed: int = 1
     shards: int = 1  # partition keys the writes are spread over: one rides one replicator lane
 

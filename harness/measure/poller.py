@@ -16,12 +16,15 @@ from harness.measure.clock import Clock
 from harness.measure.events import Event, Poll, Ticks
 from harness.measure.plan import Polling, WritePlan
 from harness.measure.schedules import make_schedule
-from harness.measure.strategies import Look, batch_looks, jittered, make_strategy, proves
+from harness.measure.strategies import Look, batch_looks, make_strategy, portion, proves
 from harness.units import NS_PER_MS, NS_PER_S
 
-STRAGGLERS = 100  # latencies seen before three times their p99 tells which items are late ones
-STRAGGLER_AGE_NS = 3 * NS_PER_S  # until then
-STRAGGLER_SPACING = 0.02  # a late item is looked at every 2 % of its age: that is its resolution
+STRAGGLERS = 100  # latencies seen before their p99 can tell which items are late ones
+STRAGGLER_SHARE = 1.5  # of that p99, the age from which an item is one
+STRAGGLER_SPACING = (
+    0.01  # it is looked at every 1 % of its age, and by itself: a Query pays for all it passes over
+)
+OPEN_MAX = 5_000  # items looked at together; of more, the oldest are looked at as late ones
 IN_FLIGHT_MAX = 400
 IDLE_NS = 50 * NS_PER_MS  # how soon a stop is noticed while nothing is to be polled
 
@@ -56,6 +59,7 @@ class Poller:
         self._next_seq = 0
         self._open: dict[int, int] = {}  # due and not yet seen → instant it was due, in that order
         self._stragglers: dict[int, int] = {}  # seq → when to look again
+        self._missed_ns: dict[int, int] = {}  # open seq → when the latest look that missed it was sent
         self._in_flight: set[asyncio.Task[None]] = set()
         self._stopped = False
         self._planned = self._skipped = self._late_max_ns = 0
@@ -108,24 +112,25 @@ class Poller:
         late_ns = self._straggler_age_ns()
         while self._open:
             seq, due_ns = next(iter(self._open.items()))
-            if now_ns - due_ns < late_ns:
+            if now_ns - due_ns < late_ns and len(self._open) <= OPEN_MAX:
                 break
             del self._open[seq]
             self._stragglers[seq] = now_ns
         for seq in [s for s in self._stragglers if now_ns - self._due_ns(s) > self._polling.timeout_ns]:
             del self._stragglers[seq]
 
-    def _straggler_age_ns(self) -> int:
+    def _straggler_age_ns(self) -> float:
+        """From which age an item is late; while too few were seen to tell, only the deadline is."""
         seen = self.latencies_ns
         if len(seen) < STRAGGLERS:
-            return STRAGGLER_AGE_NS
-        return 3 * seen[int(0.99 * len(seen))]
+            return self._polling.timeout_ns
+        return STRAGGLER_SHARE * seen[int(0.99 * len(seen))]
 
     def _late_looks(self, now_ns: int) -> list[Look]:
         late = [seq for seq, at_ns in self._stragglers.items() if at_ns <= now_ns]
         for seq in late:
             gap_ns = max(self._polling.interval_ns, STRAGGLER_SPACING * (now_ns - self._due_ns(seq)))
-            self._stragglers[seq] = now_ns + jittered(gap_ns, self._rng)
+            self._stragglers[seq] = now_ns + round(gap_ns * portion(self._rng))
         return list(batch_looks(self.plan, late))
 
     def _send(self, looks: list[Look], late_ns: int, gap_ns: int) -> None:
@@ -143,12 +148,19 @@ class Poller:
             task.add_done_callback(self._in_flight.discard)
 
     def _next_tick(self, now_ns: int, following_ns: int) -> int:
-        """The next instant at which there is something to do, `following_ns` if anything is open."""
+        """The next instant at which there is something to do, `following_ns` if anything is open.
+
+        A write that becomes due before that is looked at soon enough not to leap over its appearance; with nothing
+        else open, at a phase of its own.
+        """
+        coming_ns = phase_ns = now_ns + IDLE_NS
+        if self._next_seq < self.plan.total:
+            due_ns = self._due_ns(self._next_seq)
+            coming_ns = due_ns + round(self._schedule.gap_ns(0, 1.0))
+            phase_ns = due_ns + round(self._schedule.gap_ns(0, self._rng.random()))
         if not self._open:
-            following_ns = now_ns + IDLE_NS
-            if self._next_seq < self.plan.total:
-                following_ns = min(following_ns, self._due_ns(self._next_seq))
-        return min(following_ns, *self._stragglers.values()) if self._stragglers else following_ns
+            following_ns = min(now_ns + IDLE_NS, phase_ns)
+        return min(following_ns, coming_ns, *self._stragglers.values())
 
     def _due_ns(self, seq: int) -> int:
         return self._start_ns + self.plan.due_ns(seq)
@@ -158,6 +170,9 @@ class Poller:
         event = proves(self.plan.source, self.replica, look, read, self.seen)
         for seq in event.hits:
             self._saw(seq, event)
+        for seq in event.covered():
+            if seq in self._open:
+                self._missed_ns[seq] = event.sent_ns
         self._record(event)
 
     def _saw(self, seq: int, event: Poll) -> None:
@@ -165,7 +180,8 @@ class Poller:
         self.seen.add(seq)
         self._open.pop(seq, None)
         self._stragglers.pop(seq, None)
-        self._schedule.appeared(event.sent_ns - due_ns)
+        missed_ns = self._missed_ns.pop(seq, due_ns)
+        self._schedule.appeared(missed_ns - due_ns, event.sent_ns - due_ns)
         if seq >= self.plan.warmup:
             insort(self.latencies_ns, event.received_ns - due_ns)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from harness.dynamodb.store import Key, Store
 from harness.measure.clock import Clock
 from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Swept
-from harness.measure.plan import RunConfig, WritePlan
+from harness.measure.plan import Polling, RunConfig, WritePlan
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
 from harness.measure.strategies import BATCH_LIMIT
 from harness.measure.writer import Writer
@@ -31,6 +31,7 @@ PINGS = 5
 EXPECTED_LATENCY_S = 1.0
 LOOP_PROBE_NS = 10 * NS_PER_MS
 CLOCK_PAIR_NS = 10 * NS_PER_S
+CONTROL_CLOSER = 4
 SWEEP_ATTEMPTS = 4
 SWEEP_RETRY_NS = 500 * NS_PER_MS
 
@@ -128,7 +129,7 @@ class Session:
                 self._stores[replica],
                 self._clock,
                 start_ns,
-                replace(polling, read="strong") if source == replica else polling,
+                control_polling(polling) if source == replica else polling,
                 self._record,
             )
             for source, replica in self.config.watched
@@ -219,6 +220,11 @@ class Session:
     def _phase(self, name: str, detail: str | None = None) -> None:
         self.progress.phase = name
         self._record(Phase(name, self._clock.now_ns(), detail))
+
+
+def control_polling(polling: Polling) -> Polling:
+    """How a source Region is watched by itself: strongly, and closer, for the little while that a write is unseen."""
+    return replace(polling, read="strong", interval_ns=max(NS_PER_MS, polling.interval_ns // CONTROL_CLOSER))
 
 
 def requests_per_s(config: RunConfig, region: str) -> float:

@@ -87,7 +87,8 @@ class QueryStrategy:
             mine = [seq for seq in ages_ns if seq % shards == shard] if shards > 1 else list(ages_ns)
             if mine:
                 looks.append(QueryLook(self._plan.shard_key(shard), mine[0], mine[-1], shards))
-        return looks, now_ns + jittered(self._schedule.shared_gap_ns(list(ages_ns.values())), self._rng)
+        gap_ns = self._schedule.shared_gap_ns(list(ages_ns.values()), portion(self._rng))
+        return looks, now_ns + round(gap_ns)
 
 
 class KeyStrategy:
@@ -101,25 +102,28 @@ class KeyStrategy:
         self._schedule = schedule
         self._rng = rng
         self._limit = limit
-        self._next_ns: dict[int, int] = {}
+        self._next: dict[int, tuple[int, int]] = {}  # seq → when to ask again, and how much earlier would do
 
     def turn(self, now_ns: int, ages_ns: Mapping[int, int]) -> tuple[list[Look], int]:
         """See `Strategy`."""
-        instants: dict[int, int] = {}
+        planned: dict[int, tuple[int, int]] = {}
         due = []
         for seq, age_ns in ages_ns.items():
-            gap_ns = self._schedule.gap_ns(age_ns)
-            at_ns = self._next_ns.get(seq)
-            if at_ns is None:  # a new item: its phase
-                at_ns = now_ns + round(self._rng.random() * gap_ns) if self._limit == 1 else now_ns
-            early_ns = 0 if self._limit == 1 else round(gap_ns / 2)
-            if at_ns <= now_ns + early_ns:
+            at_ns, early_ns = self._next.get(seq) or self._first(now_ns, age_ns)
+            if at_ns - early_ns <= now_ns:
                 due.append(seq)
-                at_ns = now_ns + jittered(gap_ns, self._rng)
-            instants[seq] = at_ns
-        self._next_ns = instants
-        following_ns = min(instants.values(), default=now_ns + NS_PER_S)
+                gap_ns = round(self._schedule.gap_ns(age_ns, portion(self._rng)))
+                at_ns, early_ns = now_ns + gap_ns, 0 if self._limit == 1 else gap_ns // 2
+            planned[seq] = at_ns, early_ns
+        self._next = planned
+        following_ns = min((at_ns for at_ns, _ in planned.values()), default=now_ns + NS_PER_S)
         return list(batch_looks(self._plan, due, self._limit)), following_ns
+
+    def _first(self, now_ns: int, age_ns: int) -> tuple[int, int]:
+        """A new item is asked for at once with others, at a phase of its own where it is asked for by itself."""
+        if self._limit > 1:
+            return now_ns, 0
+        return now_ns + round(self._schedule.gap_ns(age_ns, self._rng.random())), 0
 
 
 def make_strategy(name: str, plan: WritePlan, schedule: Schedule, rng: random.Random) -> Strategy:
@@ -131,9 +135,9 @@ def make_strategy(name: str, plan: WritePlan, schedule: Schedule, rng: random.Ra
     return QueryStrategy(plan, schedule, rng)
 
 
-def jittered(gap_ns: float, rng: random.Random) -> int:
-    """A gap drawn within ± `JITTER` of the wanted one, so that polling cannot lock to the writes' rhythm."""
-    return round(gap_ns * rng.uniform(1 - JITTER, 1 + JITTER))
+def portion(rng: random.Random) -> float:
+    """How much of a gap to wait, within ± `JITTER`, so that polling cannot lock to the writes' rhythm."""
+    return rng.uniform(1 - JITTER, 1 + JITTER)
 
 
 def batch_looks(plan: WritePlan, seqs: Sequence[int], limit: int = BATCH_LIMIT) -> Iterator[BatchLook]:

@@ -94,9 +94,10 @@ def test_shards_are_queried_each_from_its_own_lowest_open_item() -> None:
 def test_an_adaptive_schedule_is_dense_where_items_appear_and_sparse_where_they_do_not() -> None:
     schedule = Adaptive(10 * MS)
     rng = random.Random(3)
-    assert schedule.gap_ns(0) == 10 * MS
+    assert schedule.gap_ns(0, 1.0) == 10 * MS
     for _ in range(500):
-        schedule.appeared(round(rng.gauss(800, 50) * MS))
-    assert schedule.gap_ns(100 * MS) > 40 * MS
-    assert schedule.gap_ns(800 * MS) < 15 * MS
-    assert schedule.shared_gap_ns([800 * MS]) <= schedule.shared_gap_ns([100 * MS])
+        age_ns = round(rng.gauss(800, 50) * MS)
+        schedule.appeared(age_ns - 5 * MS, age_ns + 5 * MS)
+    assert schedule.gap_ns(100 * MS, 1.0) > 40 * MS
+    assert schedule.gap_ns(800 * MS, 1.0) < 15 * MS
+    assert schedule.shared_gap_ns([800 * MS], 1.0) <= schedule.shared_gap_ns([100 * MS], 1.0)

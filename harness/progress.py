@@ -36,7 +36,8 @@ def progress_line(progress: Progress, now_ns: int) -> str:
     """Phase, samples seen, running percentiles (of the time from due to the first answer) and the time left."""
     if not progress.pollers:
         return f"{progress.phase} …"
-    pollers = [poller for poller in progress.pollers if poller.replica != poller.plan.source]  # no controls
+    headline = progress.pollers[0].watch.read
+    pollers = [p for p in progress.pollers if p.watch.read == headline and not p.watch.control]
     merged = sorted(latency for poller in pollers for latency in poller.latencies_ns)
     seen = len(merged)
     share = seen / max(1, progress.planned)

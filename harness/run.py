@@ -63,10 +63,15 @@ def make_parser() -> Parser:
         "--poll-with",
         choices=STRATEGIES,
         default="auto",
-        help="query, batch or get; auto is query on our own table",
+        help="query, batch or get; auto picks, and says what",
     )
     add("--schedule", choices=SCHEDULES, default="adaptive", help="of the polls (adaptive)")
-    add("--read", choices=READ_MODES, default="strong", help="read mode of the polls (strong)")
+    add(
+        "--read",
+        choices=READ_MODES,
+        default="strong",
+        help="read mode of the polls; both: side by side (strong)",
+    )
     add("--shards", type=int, default=1, metavar="N", help="partition keys the writes are spread over (1)")
     add("--control", action="store_true", help="also watch the source Region itself: must be ≈ 0")
     timeout = parsed_by(parse_positive_duration_ns)

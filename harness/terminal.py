@@ -17,12 +17,17 @@ _ROWS = (
     ("  hard bracket", "hard_latency_ms"),
     ("time to visibility", "time_to_visibility_ms"),
     ("schedule-corrected", "schedule_corrected_ms"),
+    ("stable latency", "stable_latency_ms"),
 )
 _EXPLANATION = (
     "replication latency: commit to visible, from the model bracket (assumes symmetric round trips); "
     "hard bracket: the same, assuming nothing. "
     "time to visibility: acknowledged to first answer that shows it, as a client here sees it; "
     "schedule-corrected: the same from when the write was due. [ ] is a 95 % interval."
+)
+_STABLE = (
+    "stable latency: as the first, but until no eventually consistent read missed the write any more; the other rows "
+    "are of the first read that showed it."
 )
 
 
@@ -47,8 +52,14 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     for line in _run_notes(summary):
         console.print(line, markup=False)
     console.print(Text(_EXPLANATION, style="dim"))
-    if summary["settings"]["lag"]:
-        console.print(f"simulated lag: {summary['settings']['lag']}", style="dim", markup=False)
+    if any(pair["stable_latency_ms"] for pair in summary["pairs"]):
+        console.print(Text(_STABLE, style="dim"))
+    polled = summary["settings"]
+    console.print(
+        f"polled with {polled['poll_with']}, {polled['schedule']} schedule", style="dim", markup=False
+    )
+    if polled["lag"]:
+        console.print(f"simulated lag: {polled['lag']}", style="dim", markup=False)
     console.print(f"estimator: {summary['estimator']}", style="dim", markup=False)
     console.print(_cost_line(summary), markup=False)
     _print_verdict(console, summary)
@@ -75,13 +86,17 @@ def _control_line(pair: Mapping[str, Any], invalid: bool) -> str:
 
 
 def _pair_table(summary: Mapping[str, Any], pair: Mapping[str, Any], invalid: bool) -> Table:
-    title = f"{pair['from']} → {pair['to']}   {summary['label']}   {summary['verdict']}"
+    title = (
+        f"{pair['from']} → {pair['to']}   {pair['read']} reads   {summary['label']}   {summary['verdict']}"
+    )
     table = Table(title=title, title_style="bold red" if invalid else "bold", title_justify="left")
     table.add_column("", no_wrap=True)
     names = list(pair["latency_ms"])
     for name in names:
         table.add_column(name if not invalid else f"{name} (INVALID)", justify="right", no_wrap=True)
     for label, key in _ROWS:
+        if pair[key] is None:
+            continue
         cells = [format_estimate(pair[key][name]) for name in names]
         table.add_row(label, *(cell.replace(" [", "\n[").replace(" (", "\n(") for cell in cells))
     return table
@@ -101,7 +116,8 @@ def _pair_notes(pair: Mapping[str, Any]) -> Text:
         f"round trip  min {_ms(rtt['min'])}, p50 {_ms(rtt['p50'])}, p99 {_ms(rtt['p99'])}; "
         f"{pair['requests_per_sample']:.1f} requests and {pair['read_units_per_sample']:.1f} read units per sample",
     ]
-    lines += [line for line in (_wait_note(pair), _order_note(pair), _path_note(pair)) if line]
+    notes = (_wait_note(pair), _order_note(pair), _path_note(pair), _flap_note(pair))
+    lines += [line for line in notes if line]
     if pair["flags"]:
         flags = ", ".join(f"{format_count(n)} {name.replace('_', ' ')}" for name, n in pair["flags"].items())
         lines.append(f"flags       {flags}")
@@ -130,6 +146,18 @@ def _order_note(pair: Mapping[str, Any]) -> str | None:
         f"became visible after a later one; loss rate {losses['value']:.2%} [0 %, {losses['high']:.2%}]"
         if losses["low"] == 0
         else f"losses      loss rate {losses['value']:.2%} [{losses['low']:.2%}, {losses['high']:.2%}]"
+    )
+
+
+def _flap_note(pair: Mapping[str, Any]) -> str | None:
+    """How often eventually consistent reads took back what they had shown."""
+    flaps = pair["flaps"]
+    if flaps is None or flaps["share"] is None:
+        return None
+    share = flaps["share"]
+    return (
+        f"flaps       {format_count(flaps['samples'])} of {format_count(share['n'])} writes were missing again after "
+        f"they had been seen: {share['value']:.2%} [{share['low']:.2%}, {share['high']:.2%}]"
     )
 
 

@@ -93,7 +93,8 @@ class FakeWorld:
 class FakeStore:
     """A `Store` of one Region of a `FakeWorld`, at a round trip of `rtt_ms` plus noise.
 
-    Both may be functions of the seconds since the store was made. `fault(operation, seq)` may name a failure for a
+    Both may be functions of the seconds since the store was made. An eventually consistent read looks `stale_ms()` into
+    the past. `fault(operation, seq)` may name a failure for a
     request; "timeout after" commits a put whose answer is lost, "unprocessed" leaves out every key of a batch.
     """
 
@@ -104,6 +105,7 @@ class FakeStore:
         rtt_ms: float | Callable[[float], float] = 10,
         noise_ms: float | Callable[[float], float] = 1,
         fault: Callable[[str, int], str | None] = lambda operation, seq: None,
+        stale_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.world = world
         self.region = region
@@ -111,6 +113,7 @@ class FakeStore:
         self._rtt_ms = rtt_ms
         self._noise_ms = noise_ms
         self._fault = fault
+        self._stale_ms = stale_ms
         self._clock = VirtualClock()
         self._made_ns = self._clock.now_ns()
 
@@ -130,14 +133,17 @@ class FakeStore:
         return await self.batch_get([key], consistent)
 
     async def batch_get(self, keys: Sequence[Key], consistent: bool) -> Read:
-        return await self._read("batch_get", keys, len(keys))
+        return await self._read("batch_get", keys, len(keys), consistent)
 
     async def query(self, shard: str, first: int, last: int, consistent: bool) -> Read:
         keys = [key for key in self.world.committed if key.shard == shard and first <= key.seq <= last]
-        return await self._read("query", keys, first, shard=shard, first=first, last=last)
+        return await self._read("query", keys, first, consistent, shard=shard, first=first, last=last)
 
-    async def _read(self, operation: str, keys: Sequence[Key], seq: int, **query: Any) -> Read:
+    async def _read(
+        self, operation: str, keys: Sequence[Key], seq: int, consistent: bool, **query: Any
+    ) -> Read:
         found: list[int] = []
+        past_ns = 0 if consistent else round(self._stale_ms() * MS)
 
         def look(now_ns: int) -> None:
             wanted = keys
@@ -149,7 +155,7 @@ class FakeStore:
                 ]
             for key in wanted:
                 visible_ns = self.world.visible_ns(key, self.region)
-                if visible_ns is not None and visible_ns <= now_ns:
+                if visible_ns is not None and visible_ns <= now_ns - past_ns:
                     found.append(key.seq)
 
         failure = self._fault(operation, seq)

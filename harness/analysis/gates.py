@@ -21,6 +21,7 @@ DRIFT_MAX = 0.20
 CLOCK_STEP_MAX_NS = 50 * NS_PER_MS
 CONTROL_MAX_NS = 2 * NS_PER_MS
 MINIMUM_SAMPLES = 6  # what a median needs
+_ONE_WATCH = ["from_region", "to_region", "read"]
 
 
 def evaluate_gates(evidence: Evidence) -> list[Gate]:
@@ -48,7 +49,7 @@ def _complete(evidence: Evidence) -> Gate:
 def _accounting(evidence: Evidence) -> Gate:
     planned = evidence.config.workload.samples * len(evidence.config.watched)
     counted = int(evidence.samples["outcome"].isin([outcome.value for outcome in Outcome]).sum())
-    twice = int(evidence.samples.duplicated(["from_region", "to_region", "seq"]).sum())
+    twice = int(evidence.samples.duplicated([*_ONE_WATCH, "seq"]).sum())
     value = f"{counted - twice:,} of {planned:,} accounted for"
     remedy = "this is a defect of the harness; please report it with the run directory"
     return judged("accounting", counted == planned and not twice, value, "all planned writes", remedy)
@@ -72,8 +73,9 @@ def _losses(evidence: Evidence) -> Gate:
 
 def _sample_size(evidence: Evidence) -> Gate:
     seen = evidence.samples[evidence.samples["outcome"] == Outcome.VISIBLE.value]
-    counts = seen.groupby(["from_region", "to_region"], observed=True).size()
-    least = min((int(counts.get(pair, 0)) for pair in evidence.config.pairs), default=0)
+    counts = seen.groupby(_ONE_WATCH, observed=True).size()
+    watched = [watch for watch in evidence.config.watched if not watch.control]
+    least = min((int(counts.get((w.source, w.replica, w.read), 0)) for w in watched), default=0)
     threshold = f"≥ {MINIMUM_SAMPLES}"
     return judged("sample_size", least >= MINIMUM_SAMPLES, f"{least:,} visible", threshold, "raise --samples")
 
@@ -129,11 +131,11 @@ def _adherence(evidence: Evidence) -> Gate:
     """Of the poller that kept its schedule worst."""
     threshold = f"≥ {ADHERENCE_MIN:.0%}"
     remedy = "raise --poll-interval: this host cannot keep the poll schedule"
-    planned: Counter[tuple[str, str]] = Counter()
-    skipped: Counter[tuple[str, str]] = Counter()
+    planned: Counter[tuple[str, str, str]] = Counter()
+    skipped: Counter[tuple[str, str, str]] = Counter()
     for ticks in evidence.of(Ticks):
-        planned[ticks.source, ticks.replica] += ticks.planned
-        skipped[ticks.source, ticks.replica] += ticks.skipped
+        planned[ticks.source, ticks.replica, ticks.read] += ticks.planned
+        skipped[ticks.source, ticks.replica, ticks.read] += ticks.skipped
     kept = {poller: 1 - skipped[poller] / count for poller, count in planned.items() if count}
     if not kept:
         return not_evaluated("poll_adherence", threshold, remedy)
@@ -167,7 +169,7 @@ def _resolution(evidence: Evidence) -> Gate:
     threshold = "≤ ¼ of the IQR, or 2 % of the median"
     remedy = "poll more often: lower --poll-interval"
     found: list[tuple[float, float]] = []  # (share of what is allowed, width)
-    for _, group in evidence.measured.groupby(["from_region", "to_region"], observed=True):
+    for _, group in evidence.measured.groupby(_ONE_WATCH, observed=True):
         known = group.dropna(subset=["model_lower_ns", "model_upper_ns"])
         if len(known) < MINIMUM_SAMPLES:
             continue

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from harness.analysis.view import headline_samples
 from harness.errors import DamagedRun
 
 
@@ -55,8 +56,10 @@ def read_truth(path: Path) -> pd.DataFrame:
 def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """The visible samples with `true_ns` (commit to visible), `error_ns`, `hard_holds` and `model_holds`.
 
-    A control's samples, of a source Region watched by itself, are left out: nothing is replicated there.
+    A control's samples, of a source Region watched by itself, are left out: nothing is replicated there. Of a run that
+    read in both modes, the strongly consistent reads are taken: the truth is theirs.
     """
+    samples = headline_samples(samples)
     columns = {"from": "from_region", "to": "to_region"}
     visible = (samples["outcome"] == "visible") & (samples["from_region"] != samples["to_region"])
     joined = samples[visible].merge(

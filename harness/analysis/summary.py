@@ -14,10 +14,11 @@ from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
 from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.round_trips import describe_reads, over_one_way_floor, round_trips
-from harness.analysis.view import censored_brackets, pair_samples
+from harness.analysis.view import censored_brackets, headline_samples, pair_samples
+from harness.analysis.visibility import share_of
 from harness.dynamodb.cost import price_run, write_units
 from harness.measure.events import Event, Poll, Write
-from harness.measure.plan import RunConfig
+from harness.measure.plan import RunConfig, Watch, pick_strategy
 from harness.measure.sample import Flag, Outcome
 from harness.records.manifest import FORMAT_VERSION
 from harness.units import percentile_name
@@ -48,11 +49,14 @@ def summarize_run(
             "seed": config.workload.seed,
             "poll_interval_ms": config.polling.interval_ns / 1e6,
             "read": config.polling.read,
+            "poll_with": pick_strategy(config),
+            "schedule": config.polling.schedule,
+            "shards": config.workload.shards,
             "timeout_ms": config.polling.timeout_ns / 1e6,
             "lag": target.get("emulator", {}).get("lag"),
         },
-        "pairs": [_pair(source, replica, events, samples) for source, replica in config.watched],
-        "everywhere": describe_everywhere(samples, config.pairs),
+        "pairs": [_pair(watch, config, events, samples) for watch in config.watched],
+        "everywhere": describe_everywhere(headline_samples(samples), config.pairs),
         "asymmetry": describe_asymmetry(samples, config.pairs),
         "cost": _cost(config, events, samples),
         "tags": manifest.get("tags", {}),
@@ -60,13 +64,14 @@ def summarize_run(
 
 
 def measured_pairs(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The Region pairs of a summary, without the controls (a source Region watched by itself)."""
-    return [pair for pair in summary["pairs"] if not pair.get("control")]
+    """The Region pairs of a summary, once each: no controls, and of two read modes the first."""
+    return [pair for pair in summary["pairs"] if pair["headline"]]
 
 
-def _pair(source: str, replica: str, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
-    mine = pair_samples(samples, source, replica)
-    polls = [e for e in events if isinstance(e, Poll) and (e.source, e.replica) == (source, replica)]
+def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
+    source, replica = watch.source, watch.replica
+    mine = pair_samples(samples, source, replica, watch.read)
+    polls = [e for e in events if isinstance(e, Poll) and watch.made(e)]
     reads = round_trips(polls).get((replica, "read"), np.empty((0, 2), np.int64))
     latency = _percentiles(*censored_brackets(mine, "model_lower_ns", "model_upper_ns"))
     counts = mine["outcome"].value_counts()
@@ -81,7 +86,9 @@ def _pair(source: str, replica: str, events: Sequence[Event], samples: pd.DataFr
     return {
         "from": source,
         "to": replica,
-        "control": source == replica,
+        "read": watch.read,
+        "control": watch.control,
+        "headline": not watch.control and watch.read == config.polling.reads[0],
         "outcomes": {"planned": len(mine), **{o.value: int(counts.get(o.value, 0)) for o in Outcome}},
         "flags": {flag.value: int(flags[flag.value]) for flag in Flag if flag.value in flags},
         "latency_ms": latency,
@@ -92,8 +99,25 @@ def _pair(source: str, replica: str, events: Sequence[Event], samples: pd.DataFr
         "latency_over_fibre_floor_ms": over_one_way_floor(source, replica, latency),
         "rtt_ms": describe_reads(source, replica, reads),
         **describe_pair(mine),
+        **_settling(watch, mine),
         "requests_per_sample": len(counted) / n,
         "read_units_per_sample": sum(p.units for p in counted) / n,
+    }
+
+
+def _settling(watch: Watch, samples: pd.DataFrame) -> dict[str, Any]:
+    """What eventually consistent reads took back, and from when on they did not any more."""
+    if watch.read == "strong":
+        return {"stable_latency_ms": None, "flaps": None}
+    seen = samples[samples["outcome"] == Outcome.VISIBLE.value]
+    flapped = int((seen["flaps"] > 0).sum())
+    return {
+        "stable_latency_ms": _percentiles(*censored_brackets(samples, "stable_lower_ns", "stable_upper_ns")),
+        "flaps": {
+            "count": int(seen["flaps"].sum()),
+            "samples": flapped,
+            "share": share_of(flapped, len(seen)).to_json() if len(seen) else None,
+        },
     }
 
 

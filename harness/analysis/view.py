@@ -9,9 +9,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 
-def pair_samples(samples: pd.DataFrame, source: str, replica: str) -> pd.DataFrame:
-    """The samples of one Region pair."""
-    return samples[(samples["from_region"] == source) & (samples["to_region"] == replica)]
+def headline_samples(samples: pd.DataFrame) -> pd.DataFrame:
+    """One row per write × replica: of a run that read in both modes, the strongly consistent reads'."""
+    strong = samples["read"] == "strong"
+    replicated = samples["from_region"] != samples["to_region"]
+    return samples[strong | ~replicated] if (strong & replicated).any() else samples
+
+
+def pair_samples(samples: pd.DataFrame, source: str, replica: str, read: str | None = None) -> pd.DataFrame:
+    """The samples of one Region pair and read mode, by default the headline's."""
+    chosen = headline_samples(samples) if read is None else samples[samples["read"] == read]
+    return chosen[(chosen["from_region"] == source) & (chosen["to_region"] == replica)]
 
 
 def censored_brackets(samples: pd.DataFrame, lower: str, upper: str) -> tuple[NDArray[Any], NDArray[Any]]:

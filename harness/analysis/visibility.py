@@ -95,7 +95,12 @@ def loss_rate(samples: pd.DataFrame) -> Estimate | None:
     n, lost = int(acked.sum()), int((samples["outcome"] == "lost").sum())
     if n == 0:
         return None
-    return Estimate(lost / n, *proportion_interval(lost, n), n)
+    return share_of(lost, n)
+
+
+def share_of(count: int, n: int) -> Estimate:
+    """`count` of `n` > 0 independent samples as a share, with the exact binomial interval."""
+    return Estimate(count / n, *proportion_interval(count, n), n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from harness.measure.plan import RunConfig
+from harness.measure.plan import EXPECTED_LATENCY_NS, RunConfig
 from harness.units import NS_PER_S
 
 WRITE_UNIT_BYTES = 1024
 READ_UNIT_BYTES = 4096
-EXPECTED_LATENCY_NS = NS_PER_S
 CONTROL_POLLS = 2  # per write: in its own Region the first or second finds it
 
 
@@ -73,9 +72,8 @@ def estimate_run(config: RunConfig) -> Estimate:
     )
     polls_each = duration_ns // polling.interval_ns
     items = 2 * EXPECTED_LATENCY_NS / NS_PER_S * workload.rate_per_s
-    units = max(1, math.ceil(items * workload.item_bytes / READ_UNIT_BYTES)) * (
-        1 if polling.read == "strong" else 0.5
-    )
+    strong = max(1, math.ceil(items * workload.item_bytes / READ_UNIT_BYTES))
+    units = strong * sum(1 if read == "strong" else 0.5 for read in polling.reads)
     writes: dict[str, float] = {}
     reads: dict[str, float] = {}
     for source, group in zip(config.sources, config.replicas, strict=True):

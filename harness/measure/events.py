@@ -39,10 +39,11 @@ class Poll:
     """One read of a replica and what it proves.
 
     It covered the sequence numbers `range(first, last + 1, step)`, or `seqs` where that is given. Of these,
-    `hits` were seen here for the first time, `absent` had been seen before and are missing here, and of the
-    rest those never seen before are misses. With `failure` set (throttled, server_error, timeout, connection,
-    rejected) it covered nothing: a failed poll is not a miss. Nor are the `unprocessed` keys DynamoDB left out of an
-    answer for want of capacity; how many is recorded, and they are not covered.
+    `hits` were seen here for the first time, or for the first time since they had gone missing again, `absent` had
+    been seen before and are missing here, and of the rest those never seen before are misses. With `failure` set
+    (throttled, server_error, timeout, connection, rejected) it covered nothing: a failed poll is not a miss. Nor are
+    the `unprocessed` keys DynamoDB left out of an answer for want of capacity; how many is recorded, and they are not
+    covered.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Poll:
     new_connection: bool = False
     units: float = 0.0
     unprocessed: int = 0
+    read: str = "strong"
     type: str = field(default="poll", init=False)
 
     def covered(self) -> range | tuple[int, ...]:
@@ -80,6 +82,7 @@ class Ticks:
     planned: int
     skipped: int
     late_max_ns: int
+    read: str = "strong"
     type: str = field(default="ticks", init=False)
 
 

@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.errors import DamagedRun, UsageError
+from harness.measure.events import Poll, Ticks
 from harness.units import NS_PER_S
 
 Arrivals = str
+EXPECTED_LATENCY_NS = NS_PER_S  # until a run knows better
 ARRIVALS = ("constant", "poisson")
-READ_MODES = ("strong", "eventual")
-STRATEGIES = ("auto", "query", "batch", "get")  # "auto" is query, which our own table always allows
+READ_MODES = ("strong", "eventual", "both")
+STRATEGIES = ("auto", "query", "batch", "get")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,29 @@ class Polling:
     schedule: str = "adaptive"
     read: str = "strong"
     timeout_ns: int = 30 * NS_PER_S
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The read modes that replicas are watched with; the first one's samples are the headline."""
+        return ("strong", "eventual") if self.read == "both" else (self.read,)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A replica of one source, watched with reads of one mode."""
+
+    source: str
+    replica: str
+    read: str = "strong"
+
+    @property
+    def control(self) -> bool:
+        """Is it the source itself that is watched?"""
+        return self.source == self.replica
+
+    def made(self, event: Poll | Ticks) -> bool:
+        """Is this an event of the watch's poller?"""
+        return (event.source, event.replica, event.read) == (self.source, self.replica, self.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +99,23 @@ class RunConfig:
         return tuple((s, r) for s, group in zip(self.sources, self.replicas, strict=True) for r in group)
 
     @property
-    def watched(self) -> tuple[tuple[str, str], ...]:
-        """The pairs, then the controls: (source, source)."""
-        return self.pairs + tuple((s, s) for s in self.sources if self.control)
+    def watched(self) -> tuple[Watch, ...]:
+        """Who is watched how: the pairs, with each read mode, then the controls."""
+        pairs = [Watch(s, r, read) for read in self.polling.reads for s, r in self.pairs]
+        return (*pairs, *(Watch(s, s) for s in self.sources if self.control))
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""
         return asdict(self)
+
+
+def pick_strategy(config: RunConfig) -> str:
+    """The strategy that "auto" stands for: a Query finds all open items of a shard in one request, whatever the rate,
+    so that only more shards than open items make BatchGetItem cheaper."""
+    if config.polling.strategy != "auto":
+        return config.polling.strategy
+    open_items = config.workload.rate_per_s * EXPECTED_LATENCY_NS / NS_PER_S
+    return "query" if config.workload.shards <= max(1.0, open_items) else "batch"
 
 
 def config_from_json(value: Mapping[str, Any]) -> RunConfig:

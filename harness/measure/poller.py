@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from harness.dynamodb.store import Store
 from harness.measure.clock import Clock
 from harness.measure.events import Event, Poll, Ticks
-from harness.measure.plan import Polling, WritePlan
+from harness.measure.plan import Polling, Watch, WritePlan
 from harness.measure.schedules import make_schedule
 from harness.measure.strategies import Look, batch_looks, make_strategy, portion, proves
 from harness.units import NS_PER_MS, NS_PER_S
@@ -26,6 +26,7 @@ STRAGGLER_SPACING = (
 )
 OPEN_MAX = 5_000  # items looked at together; of more, the oldest are looked at as late ones
 IN_FLIGHT_MAX = 400
+SETTLE_NS = 500 * NS_PER_MS  # for how long after a sighting an eventually consistent read may take it back
 IDLE_NS = 50 * NS_PER_MS  # how soon a stop is noticed while nothing is to be polled
 
 
@@ -42,7 +43,7 @@ class Poller:
         record: Callable[[Event], None],
     ) -> None:
         self.plan = plan
-        self.replica = store.region
+        self.watch = Watch(plan.source, store.region, polling.read)
         self.seen: set[int] = set()
         self.latencies_ns: list[
             int
@@ -53,13 +54,18 @@ class Poller:
         self._polling = polling
         self._consistent = polling.read == "strong"
         self._record = record
-        self._rng = random.Random(f"polls {plan.run_id} {plan.source} {store.region}")
+        self._rng = random.Random(f"polls {plan.run_id} {plan.source} {store.region} {polling.read}")
         self._schedule = make_schedule(polling.schedule, polling.interval_ns)
         self._strategy = make_strategy(polling.strategy, plan, self._schedule, self._rng)
         self._next_seq = 0
         self._open: dict[int, int] = {}  # due and not yet seen → instant it was due, in that order
         self._stragglers: dict[int, int] = {}  # seq → when to look again
         self._missed_ns: dict[int, int] = {}  # open seq → when the latest look that missed it was sent
+        self._settling: dict[
+            int, int
+        ] = {}  # seen by an eventually consistent read → until when it is looked at again
+        self._shown_ns: dict[int, int] = {}  # settling seq → when the look that showed it was sent
+        self._gone: set[int] = set()  # settling, and missing since it was seen
         self._in_flight: set[asyncio.Task[None]] = set()
         self._stopped = False
         self._planned = self._skipped = self._late_max_ns = 0
@@ -67,8 +73,8 @@ class Poller:
 
     @property
     def done(self) -> bool:
-        """Is every planned write seen or past its deadline?"""
-        return self._next_seq == self.plan.total and not self._open and not self._stragglers
+        """Is every planned write seen, and settled, or past its deadline?"""
+        return self._next_seq == self.plan.total and not (self._open or self._stragglers or self._settling)
 
     def stop(self) -> None:
         """Ask nothing more; what is in flight is still answered."""
@@ -88,7 +94,7 @@ class Poller:
                 await self._clock.sleep_until(tick_ns)
                 now_ns = self._clock.now_ns()
                 self._admit_and_expire(now_ns)
-                ages_ns = {seq: now_ns - due_ns for seq, due_ns in self._open.items()}
+                ages_ns = self._ages_ns(now_ns)
                 # Counted from the planned instant, so that a late loop does not stretch every gap by its delay.
                 from_ns = tick_ns if now_ns - tick_ns < self._polling.interval_ns // 2 else now_ns
                 looks, following_ns = self._strategy.turn(from_ns, ages_ns)
@@ -118,6 +124,14 @@ class Poller:
             self._stragglers[seq] = now_ns
         for seq in [s for s in self._stragglers if now_ns - self._due_ns(s) > self._polling.timeout_ns]:
             del self._stragglers[seq]
+        for seq in [s for s, until_ns in self._settling.items() if now_ns > until_ns]:
+            if seq not in self._gone or now_ns - self._due_ns(seq) > self._polling.timeout_ns:
+                del self._settling[seq], self._shown_ns[seq]
+
+    def _ages_ns(self, now_ns: int) -> dict[int, int]:
+        """The ages of all items looked at together, in order of sequence number."""
+        seqs = sorted([*self._open, *self._settling]) if self._settling else self._open
+        return {seq: now_ns - self._due_ns(seq) for seq in seqs}
 
     def _straggler_age_ns(self) -> float:
         """From which age an item is late; while too few were seen to tell, only the deadline is."""
@@ -158,7 +172,7 @@ class Poller:
             due_ns = self._due_ns(self._next_seq)
             coming_ns = due_ns + round(self._schedule.gap_ns(0, 1.0))
             phase_ns = due_ns + round(self._schedule.gap_ns(0, self._rng.random()))
-        if not self._open:
+        if not (self._open or self._settling):
             following_ns = min(now_ns + IDLE_NS, phase_ns)
         return min(following_ns, coming_ns, *self._stragglers.values())
 
@@ -167,9 +181,11 @@ class Poller:
 
     async def _ask(self, look: Look) -> None:
         read = await look.ask(self._store, self._consistent)
-        event = proves(self.plan.source, self.replica, look, read, self.seen)
+        event = proves(self.watch, look, read, self.seen, self._gone)
         for seq in event.hits:
             self._saw(seq, event)
+        for seq in event.absent:
+            self._lost_sight(seq, event)
         for seq in event.covered():
             if seq in self._open:
                 self._missed_ns[seq] = event.sent_ns
@@ -177,18 +193,34 @@ class Poller:
 
     def _saw(self, seq: int, event: Poll) -> None:
         due_ns = self._due_ns(seq)
+        missed_ns = self._missed_ns.pop(seq, due_ns)
+        if not self._consistent:
+            self._settle(seq, event, missed_ns)
+        if seq in self.seen:
+            return
         self.seen.add(seq)
         self._open.pop(seq, None)
         self._stragglers.pop(seq, None)
-        missed_ns = self._missed_ns.pop(seq, due_ns)
         self._schedule.appeared(missed_ns - due_ns, event.sent_ns - due_ns)
         if seq >= self.plan.warmup:
             insort(self.latencies_ns, event.received_ns - due_ns)
 
+    def _settle(self, seq: int, event: Poll, missed_ns: int) -> None:
+        """Keep looking for a while at what an eventually consistent read showed."""
+        self._settling[seq] = event.received_ns + SETTLE_NS
+        self._shown_ns[seq] = event.sent_ns
+        self._gone.discard(seq)
+        if missed_ns > event.sent_ns:  # a look sent after this one was answered before it
+            self._gone.add(seq)
+
+    def _lost_sight(self, seq: int, event: Poll) -> None:
+        if event.sent_ns > self._shown_ns.get(seq, event.sent_ns):
+            self._gone.add(seq)
+            self._settling[seq] = event.received_ns + SETTLE_NS
+
     def _report_ticks(self, now_ns: int, *, last: bool = False) -> None:
         if self._planned and (last or now_ns - self._ticks_at_ns >= NS_PER_S):
-            self._record(
-                Ticks(self.plan.source, self.replica, now_ns, self._planned, self._skipped, self._late_max_ns)
-            )
+            done = (self._planned, self._skipped, self._late_max_ns, self.watch.read)
+            self._record(Ticks(self.plan.source, self.watch.replica, now_ns, *done))
             self._planned = self._skipped = self._late_max_ns = 0
             self._ticks_at_ns = now_ns

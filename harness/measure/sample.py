@@ -11,6 +11,9 @@ half the excess (b − a − m) / 2 is a + m/2, and plus half the excess it is b
     model lower = hard lower + (m_r + m_w) / 2        model upper = hard upper − (m_r + m_w) / 2:
 
 the hard bracket, narrower by one minimum round trip to each Region. It assumes these minima are symmetric.
+
+Both are about the first sighting. Eventually consistent reads may take back what they showed (`flaps` times): the
+**stable** bracket is a model bracket from the last read that missed the item to the first that showed it since.
 """
 
 from __future__ import annotations
@@ -65,3 +68,7 @@ class Sample:
     polls: int
     outcome: str
     flags: str
+    read: str
+    flaps: int
+    stable_lower_ns: int | None
+    stable_upper_ns: int | None

@@ -21,14 +21,13 @@ from dataclasses import dataclass, field, replace
 from harness.dynamodb.store import Key, Store
 from harness.measure.clock import Clock
 from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Swept
-from harness.measure.plan import Polling, RunConfig, WritePlan
+from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch, WritePlan, pick_strategy
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
 from harness.measure.strategies import BATCH_LIMIT
 from harness.measure.writer import Writer
 from harness.units import NS_PER_MS, NS_PER_S
 
 PINGS = 5
-EXPECTED_LATENCY_S = 1.0
 LOOP_PROBE_NS = 10 * NS_PER_MS
 CLOCK_PAIR_NS = 10 * NS_PER_S
 CONTROL_CLOSER = 4
@@ -117,7 +116,7 @@ class Session:
 
     async def _measure(self) -> None:
         start_ns = self._clock.now_ns() + 20 * NS_PER_MS
-        workload, polling = self.config.workload, self.config.polling
+        workload = self.config.workload
         progress = self.progress
         progress.writers = [
             Writer(plan, self._stores[source], self._clock, start_ns, workload.item_bytes, self._record)
@@ -125,14 +124,14 @@ class Session:
         ]
         progress.pollers = [
             Poller(
-                self._plans[source],
-                self._stores[replica],
+                self._plans[watch.source],
+                self._stores[watch.replica],
                 self._clock,
                 start_ns,
-                control_polling(polling) if source == replica else polling,
+                polling_of(self.config, watch),
                 self._record,
             )
-            for source, replica in self.config.watched
+            for watch in self.config.watched
         ]
         progress.start_ns = start_ns
         progress.end_ns = start_ns + max(plan.end_ns for plan in self._plans.values())
@@ -174,7 +173,7 @@ class Session:
 
     async def _look_once_more(self, poller: Poller, seqs: Sequence[int]) -> None:
         """Record a `Swept` for each of `seqs`: absent after the last attempt, or None where no answer could be had."""
-        store, left = self._stores[poller.replica], dict.fromkeys(seqs)
+        store, left = self._stores[poller.watch.replica], dict.fromkeys(seqs)
         absent: dict[int, int] = {}
         for attempt in range(SWEEP_ATTEMPTS):
             if attempt:
@@ -186,14 +185,14 @@ class Session:
                 at_ns = read.exchange.received_ns
                 for seq in read.found:
                     del left[seq]
-                    self._record(Swept(poller.plan.source, poller.replica, seq, True, at_ns))
+                    self._record(Swept(poller.plan.source, poller.watch.replica, seq, True, at_ns))
                 absent.update(dict.fromkeys(left.keys() - set(read.unprocessed), at_ns))
             if not left:
                 return
         for seq in left:
             present = False if seq in absent else None
             at_ns = absent.get(seq, self._clock.now_ns())
-            self._record(Swept(poller.plan.source, poller.replica, seq, present, at_ns))
+            self._record(Swept(poller.plan.source, poller.watch.replica, seq, present, at_ns))
 
     async def _watch_clocks(self) -> None:
         while True:
@@ -222,17 +221,21 @@ class Session:
         self._record(Phase(name, self._clock.now_ns(), detail))
 
 
-def control_polling(polling: Polling) -> Polling:
-    """How a source Region is watched by itself: strongly, and closer, for the little while that a write is unseen."""
-    return replace(polling, read="strong", interval_ns=max(NS_PER_MS, polling.interval_ns // CONTROL_CLOSER))
+def polling_of(config: RunConfig, watch: Watch) -> Polling:
+    """How one watch polls: a control closer than the rest, for the little while that a write is unseen at home."""
+    closer = CONTROL_CLOSER if watch.control else 1
+    interval_ns = max(NS_PER_MS, config.polling.interval_ns // closer)
+    return replace(config.polling, read=watch.read, strategy=pick_strategy(config), interval_ns=interval_ns)
 
 
 def requests_per_s(config: RunConfig, region: str) -> float:
     """About how many requests a second one Region gets, for items that stay unseen for a second."""
     rate = config.workload.rate_per_s
-    open_items = max(1.0, rate * EXPECTED_LATENCY_S)
-    per_instant = {"get": open_items, "batch": math.ceil(open_items / BATCH_LIMIT)}.get(
-        config.polling.strategy, 1.0
-    )
-    watched = sum(region == replica for _, replica in config.watched)
+    open_items = max(1.0, rate * EXPECTED_LATENCY_NS / NS_PER_S)
+    per_instant = {
+        "get": open_items,
+        "batch": math.ceil(open_items / BATCH_LIMIT),
+        "query": config.workload.shards,
+    }[pick_strategy(config)]
+    watched = sum(region == watch.replica for watch in config.watched)
     return rate * (region in config.sources) + watched * per_instant * NS_PER_S / config.polling.interval_ns

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.dynamodb.store import Key, Read, Store
 from harness.measure.events import Poll
-from harness.measure.plan import WritePlan
+from harness.measure.plan import Watch, WritePlan
 from harness.measure.schedules import Schedule
 from harness.units import NS_PER_S
 
@@ -127,7 +127,7 @@ class KeyStrategy:
 
 
 def make_strategy(name: str, plan: WritePlan, schedule: Schedule, rng: random.Random) -> Strategy:
-    """The strategy of a name in `STRATEGIES`; "auto" is query, which our own table always allows."""
+    """The strategy of a name in `STRATEGIES`, less "auto": see `pick_strategy`."""
     if name == "get":
         return KeyStrategy(plan, schedule, rng, 1)
     if name == "batch":
@@ -147,40 +147,37 @@ def batch_looks(plan: WritePlan, seqs: Sequence[int], limit: int = BATCH_LIMIT) 
         yield BatchLook(tuple(keys[start : start + limit]))
 
 
-def proves(source: str, replica: str, look: Look, read: Read, seen: set[int]) -> Poll:
-    """The `Poll` event of an answer, given the items seen before it; does not change `seen`."""
+def proves(watch: Watch, look: Look, read: Read, seen: Container[int], gone: Container[int] = ()) -> Poll:
+    """The `Poll` event of an answer, given the items `seen` before it, and those of them that are `gone` since."""
     exchange = read.exchange
-    sent_ns = exchange.received_ns if exchange.sent_ns is None else exchange.sent_ns
+    asked = Poll(
+        watch.source,
+        watch.replica,
+        exchange.received_ns if exchange.sent_ns is None else exchange.sent_ns,
+        exchange.received_ns,
+        failure=exchange.failure,
+        error=exchange.error,
+        new_connection=exchange.new_connection,
+        read=watch.read,
+    )
     if exchange.failure is not None:
-        return Poll(
-            source,
-            replica,
-            sent_ns,
-            exchange.received_ns,
-            failure=exchange.failure,
-            error=exchange.error,
-            new_connection=exchange.new_connection,
-        )
+        return asked
     covered = look.covered(read)
     found = frozenset(read.found)
-    reach = covered if isinstance(covered, range) else frozenset(covered)
+    reach: Container[int] = covered if isinstance(covered, range) else frozenset(covered)
     first, last, step, seqs = 0, -1, 1, None
     if isinstance(covered, range):
         first, last, step = covered.start, covered.stop - 1, covered.step
     else:
         seqs = covered
-    return Poll(
-        source,
-        replica,
-        sent_ns,
-        exchange.received_ns,
-        first,
-        last,
-        step,
-        seqs,
-        hits=tuple(seq for seq in read.found if seq not in seen and seq in reach),
+    return replace(
+        asked,
+        first=first,
+        last=last,
+        step=step,
+        seqs=seqs,
+        hits=tuple(seq for seq in read.found if (seq not in seen or seq in gone) and seq in reach),
         absent=tuple(seq for seq in covered if seq in seen and seq not in found),
-        new_connection=exchange.new_connection,
         units=read.units,
         unprocessed=len(read.unprocessed),
     )

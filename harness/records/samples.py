@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from harness.errors import DamagedRun
 from harness.measure.events import Event, Phase, Poll, Swept, Write
-from harness.measure.plan import RunConfig, WritePlan
+from harness.measure.plan import RunConfig, Watch, WritePlan
 from harness.measure.sample import Flag, Outcome, Sample
 from harness.records.running_minimum import running_minimum
+from harness.records.sightings import NEVER, Sightings
 from harness.units import NS_PER_S
 
 COLUMNS = tuple(f.name for f in fields(Sample))
-_TEXT = frozenset({"run_id", "from_region", "to_region", "key", "outcome", "flags"})
-_NEVER = np.iinfo(np.int64).min
+_TEXT = frozenset({"run_id", "from_region", "to_region", "key", "outcome", "flags", "read"})
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -40,17 +40,17 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
     )
     last_ns = max((_known_at(event) for event in events), default=0)
     frames = []
-    for source, replica in config.watched:
-        plan = WritePlan(run_id, source, config.workload)
+    for watch in config.watched:
+        plan = WritePlan(run_id, watch.source, config.workload)
         writes = _Writes.of(plan, events, start_ns, last_ns)
-        polls = [e for e in events if isinstance(e, Poll) and (e.source, e.replica) == (source, replica)]
-        sightings = _Sightings.of(plan.total, polls)
+        polls = [e for e in events if isinstance(e, Poll) and watch.made(e)]
+        sightings = Sightings.of(plan.total, polls, eventual=watch.read == "eventual")
         present = {
             e.seq: e.present
             for e in events
-            if isinstance(e, Swept) and (e.source, e.region) == (source, replica)
+            if isinstance(e, Swept) and (e.source, e.region) == (watch.source, watch.replica)
         }
-        frames.append(_frame(plan, replica, writes, sightings, present))
+        frames.append(_frame(plan, watch, writes, sightings, present))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -80,7 +80,7 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Writes:
-    """The writes of one plan as arrays over all sequence numbers; `sent` and `acked` are _NEVER where unknown."""
+    """The writes of one plan as arrays over all sequence numbers; `sent` and `acked` are NEVER where unknown."""
 
     due: Ints
     sent: Ints
@@ -95,7 +95,7 @@ class _Writes:
     def of(cls, plan: WritePlan, events: Iterable[Event], start_ns: int | None, last_ns: int) -> _Writes:
         n = plan.total
         due = np.array([plan.due_ns(seq) for seq in range(n)], np.int64) + (start_ns or 0)
-        sent, acked = np.full(n, _NEVER), np.full(n, _NEVER)
+        sent, acked = np.full(n, NEVER), np.full(n, NEVER)
         failed, retried, fresh = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, bool)
         recorded = np.zeros(n, bool)
         for event in events:
@@ -104,76 +104,26 @@ class _Writes:
             if recorded[event.seq]:
                 raise DamagedRun(f"the journal records write {event.seq} of {plan.source} twice")
             recorded[event.seq] = True
-            sent[event.seq] = _NEVER if event.sent_ns is None else event.sent_ns
-            acked[event.seq] = _NEVER if event.acked_ns is None else event.acked_ns
+            sent[event.seq] = NEVER if event.sent_ns is None else event.sent_ns
+            acked[event.seq] = NEVER if event.acked_ns is None else event.acked_ns
             failed[event.seq] = event.result == "failed"
             retried[event.seq] = event.attempts > 1
             fresh[event.seq] = event.new_connection
         reached = (due <= last_ns + NS_PER_S) & (start_ns is not None)
         failed |= ~recorded & ~reached
-        unsent = failed & (sent == _NEVER)
-        known = (sent != _NEVER) & (acked != _NEVER)
-        rtt_min = running_minimum(sent[known], (acked - sent)[known], np.where(sent == _NEVER, due, sent))
+        unsent = failed & (sent == NEVER)
+        known = (sent != NEVER) & (acked != NEVER)
+        rtt_min = running_minimum(sent[known], (acked - sent)[known], np.where(sent == NEVER, due, sent))
         return cls(due, sent, acked, failed, retried, fresh, unsent, rtt_min)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sightings:
-    """What the polls of one replica proved about each sequence number."""
-
-    miss_sent: Ints
-    miss_received: Ints
-    hit_sent: Ints
-    hit_received: Ints
-    polls: Ints
-    flapped: Bools
-    fresh: Bools
-    rtt_min: Ints
-
-    @classmethod
-    def of(cls, n: int, polls: Sequence[Poll]) -> _Sightings:
-        miss_sent, miss_received = np.full(n, _NEVER), np.full(n, _NEVER)
-        hit_sent, hit_received = np.full(n, _NEVER), np.full(n, _NEVER)
-        count, seen = np.zeros(n, np.int64), np.zeros(n, bool)
-        flapped, fresh = np.zeros(n, bool), np.zeros(n, bool)
-        for poll in polls:
-            covered = poll.covered()
-            if not covered:
-                continue
-            hits = list(poll.hits)
-            seen[hits] = True
-            where = (
-                slice(covered.start, covered.stop, covered.step)
-                if isinstance(covered, range)
-                else list(covered)
-            )
-            missed = ~seen[where]
-            count[where] += missed
-            count[hits] += 1
-            newer = missed & (miss_sent[where] < poll.sent_ns)
-            miss_sent[where] = np.where(newer, poll.sent_ns, miss_sent[where])
-            miss_received[where] = np.where(newer, poll.received_ns, miss_received[where])
-            hit_sent[hits] = poll.sent_ns
-            hit_received[hits] = poll.received_ns
-            fresh[hits] |= poll.new_connection
-            for seq in poll.absent:
-                flapped[seq] |= poll.sent_ns > hit_received[seq]
-                if miss_sent[seq] < poll.sent_ns:
-                    miss_sent[seq], miss_received[seq] = poll.sent_ns, poll.received_ns
-        answered = [poll for poll in polls if poll.failure is None]
-        sent = np.array([poll.sent_ns for poll in answered], np.int64)
-        rtt = np.array([poll.received_ns for poll in answered], np.int64) - sent
-        rtt_min = running_minimum(sent, rtt, np.maximum(hit_sent, miss_sent))
-        return cls(miss_sent, miss_received, hit_sent, hit_received, count, flapped, fresh, rtt_min)
-
-
 def _frame(
-    plan: WritePlan, replica: str, writes: _Writes, sightings: _Sightings, present: dict[int, bool | None]
+    plan: WritePlan, watch: Watch, writes: _Writes, sightings: Sightings, present: dict[int, bool | None]
 ) -> pd.DataFrame:
     rows = np.arange(plan.measured.start, plan.measured.stop)
     sent, acked = writes.sent[rows], writes.acked[rows]
     miss, hit = sightings.miss_sent[rows], sightings.hit_received[rows]
-    missed, seen, was_acked = miss != _NEVER, hit != _NEVER, acked != _NEVER
+    missed, seen, was_acked = miss != NEVER, hit != NEVER, acked != NEVER
     half = (writes.rtt_min[rows] + sightings.rtt_min[rows]) // 2
     hard_upper = hit - sent
     model_upper = hard_upper - half
@@ -184,7 +134,7 @@ def _frame(
     columns: dict[str, Any] = {
         "run_id": plan.run_id,
         "from_region": plan.source,
-        "to_region": replica,
+        "to_region": watch.replica,
         "seq": pd.array(rows, dtype="Int64"),
         "key": [plan.key_text(int(seq)) for seq in rows],
         "due_ns": pd.array(writes.due[rows], dtype="Int64"),
@@ -199,15 +149,24 @@ def _frame(
         "model_lower_ns": _nullable(model_lower, was_acked),
         "model_upper_ns": _nullable(model_upper, bounded_above),
         "polls": pd.array(sightings.polls[rows], dtype="Int64"),
+        "read": watch.read,
+        "flaps": pd.array(sightings.flaps[rows], dtype="Int64"),
     }
+    gone, back = sightings.gone_sent[rows], sightings.back_received[rows]
+    flapped, settled = gone != NEVER, back != NEVER
+    stable_lower = np.where(flapped, gone - acked + half, model_lower)
+    stable_upper = np.where(flapped, back - sent - half, model_upper)
+    columns["stable_lower_ns"] = _nullable(stable_lower, was_acked)
+    columns["stable_upper_ns"] = _nullable(stable_upper, bounded_above & (settled | ~flapped))
     columns["outcome"] = [_outcome(plan, int(seq), writes, sightings, present).value for seq in rows]
     flagged = {
         Flag.LEFT_CENSORED: bounded_above & ~missed,
         Flag.NEGATIVE: bounded_above & (model_upper < 0),
-        Flag.CONTRADICTION: bounded_above & ((hard_lower > hard_upper) | (model_lower > model_upper)),
+        Flag.CONTRADICTION: bounded_above
+        & ((hard_lower > hard_upper) | (model_lower > model_upper) | (flapped & (watch.read == "strong"))),
         Flag.NEW_CONNECTION: writes.fresh[rows] | sightings.fresh[rows],
         Flag.RETRIED: writes.retried[rows],
-        Flag.FLAPPED: sightings.flapped[rows],
+        Flag.FLAPPED: flapped,
         Flag.NOT_ATTEMPTED: writes.unsent[rows],
         Flag.UNSWEPT: was_acked & ~seen & np.array([present.get(int(seq)) is None for seq in rows]),
     }
@@ -217,13 +176,13 @@ def _frame(
 
 
 def _outcome(
-    plan: WritePlan, seq: int, writes: _Writes, sightings: _Sightings, present: dict[int, bool | None]
+    plan: WritePlan, seq: int, writes: _Writes, sightings: Sightings, present: dict[int, bool | None]
 ) -> Outcome:
     if writes.failed[seq]:
         return Outcome.WRITE_FAILED
-    if writes.acked[seq] == _NEVER:
+    if writes.acked[seq] == NEVER:
         return Outcome.WRITE_INDETERMINATE
-    if sightings.hit_received[seq] != _NEVER:
+    if sightings.hit_received[seq] != NEVER:
         return Outcome.VISIBLE
     return Outcome.LATE if present.get(seq) else Outcome.LOST
 
@@ -237,7 +196,7 @@ def _flag_texts(flagged: dict[Flag, Bools], n: int) -> list[str]:
 
 
 def _nullable(values: Ints, known: Bools | None = None) -> Any:
-    mask = values == _NEVER if known is None else ~known
+    mask = values == NEVER if known is None else ~known
     return pd.arrays.IntegerArray(np.where(mask, 0, values).astype(np.int64), mask)
 
 

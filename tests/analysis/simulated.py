@@ -102,6 +102,7 @@ def simulated_run(
             "model_upper_ns": _nullable(upper),
             "outcome": outcome,
             "flags": "",
+            "read": "strong",
         }
     )
     return SimulatedRun(samples, _summary(samples, spacing_ms, rate_per_s, timeout_ms, verdict, label), pair)

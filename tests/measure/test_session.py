@@ -44,15 +44,19 @@ class Run:
         schedule: str = "adaptive",
         shards: int = 1,
         source_delay_ms: float = 0,
+        read: str = "strong",
+        stale_ms: Callable[[], float] = lambda: 0.0,
+        world: type[FakeWorld] = FakeWorld,
     ) -> None:
         self.config = RunConfig(
             (SOURCE,),
             (replicas,),
             Workload(samples=samples, rate_per_s=20, warmup_ns=500 * MS, shards=shards),
-            Polling(20 * MS, strategy, schedule, timeout_ns=timeout_ms * MS),
+            Polling(20 * MS, strategy, schedule, read, timeout_ms * MS),
             control,
         )
-        self.world = FakeWorld(lag_ns, source_delay_ns=round(source_delay_ms * MS))
+        self.world = world(lag_ns, source_delay_ns=round(source_delay_ms * MS))
+        self.stale_ms = stale_ms
         self.events: list[Event] = []
         run_virtually(self._perform(write_fault, read_fault, stop_after_s))
         self.samples = join_samples("run", self.config, self.events)
@@ -62,7 +66,9 @@ class Run:
 
         stores = {SOURCE: FakeStore(self.world, SOURCE, rtt_ms=2, fault=write_fault)}
         for at, replica in enumerate(self.config.replicas[0]):
-            stores[replica] = FakeStore(self.world, replica, rtt_ms=141 - 20 * at, fault=read_fault)
+            stores[replica] = FakeStore(
+                self.world, replica, rtt_ms=141 - 20 * at, fault=read_fault, stale_ms=self.stale_ms
+            )
         session = Session("run", self.config, stores, VirtualClock(), self.events.append)
         if stop_after_s is not None:
             asyncio.get_running_loop().call_later(stop_after_s, session.stop, "SIGINT")
@@ -98,9 +104,10 @@ def lognormal(seed: int) -> Callable[[int], int]:
     return lambda seq: lags[seq]
 
 
-def assert_brackets_hold(run: Run, replica: str = REPLICA) -> None:
+def assert_brackets_hold(run: Run, replica: str = REPLICA, samples: pd.DataFrame | None = None) -> None:
     truths = run.truths_ns(replica)
-    seen = run.samples[(run.samples["to_region"] == replica) & (run.samples["outcome"] == "visible")]
+    rows = run.samples if samples is None else samples
+    seen = rows[(rows["to_region"] == replica) & (rows["outcome"] == "visible")]
     assert len(seen)
     for row in seen.itertuples():
         assert row.hard_lower_ns <= truths[row.seq] <= row.hard_upper_ns
@@ -232,3 +239,56 @@ def test_a_control_that_is_not_about_zero_invalidates_the_run() -> None:
 
 def test_without_a_control_there_is_no_gate_for_it() -> None:
     assert "control" not in {gate.name for gate in evaluate_gates(Run(lognormal(5)).evidence())}
+
+
+def now_and_then_stale(seed: int, share: float = 0.02) -> Callable[[], float]:
+    rng = random.Random(seed)
+    return lambda: rng.uniform(0, 100) if rng.random() < share else 0.0
+
+
+@pytest.mark.parametrize("strategy", ["query", "batch"])
+def test_eventual_reads_may_take_back_what_they_showed_and_the_stable_sighting_is_told_apart(
+    strategy: str,
+) -> None:
+    run = Run(lognormal(21), samples=150, read="eventual", strategy=strategy, stale_ms=now_and_then_stale(5, 0.1))
+    truths, flapped = run.truths_ns(), run.samples[run.samples["flaps"] > 0]
+    assert run.outcomes() == {"visible": 150}
+    assert 5 < len(flapped) < 100
+    assert (flapped["stable_upper_ns"] > flapped["model_upper_ns"]).all()
+    for row in run.samples.itertuples():
+        assert row.stable_lower_ns <= row.stable_upper_ns
+        assert truths[row.seq] <= row.hard_upper_ns
+        assert row.model_upper_ns <= row.stable_upper_ns
+    assert run.verdict() == "VALID"
+
+
+class ForgetfulWorld(FakeWorld):
+    """Item 40 is gone again between 0.3 and 0.5 s after it became visible."""
+
+    def visible_ns(self, key: Key, region: str) -> int | None:
+        visible_ns = super().visible_ns(key, region)
+        if key.seq != 40 or visible_ns is None or region == SOURCE:
+            return visible_ns
+        gone = visible_ns + 300 * MS < VirtualClock().now_ns() < visible_ns + 500 * MS
+        return None if gone else visible_ns
+
+
+def test_strong_reads_that_take_back_what_they_showed_contradict_themselves() -> None:
+    run = Run(lambda seq: (2000 if seq == 39 else 500) * MS, world=ForgetfulWorld)
+    flags = run.samples.set_index("seq")["flags"]
+    assert flags[40] == "contradiction,flapped"
+    assert (flags.drop(40) == "").all()
+    assert run.gate("consistency") == "fail"
+
+
+def test_both_read_modes_side_by_side_are_samples_of_their_own() -> None:
+    run = Run(lognormal(23), read="both", stale_ms=now_and_then_stale(6), control=True)
+    strong, eventual = (
+        run.samples[(run.samples["read"] == read) & (run.samples["to_region"] == REPLICA)]
+        for read in ("strong", "eventual")
+    )
+    assert len(strong) == len(eventual) == 60
+    assert_brackets_hold(run, samples=strong)
+    assert (strong["flaps"] == 0).all()
+    assert run.gate("accounting") == "pass"
+    assert run.verdict() == "VALID"

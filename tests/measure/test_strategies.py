@@ -9,7 +9,7 @@ import pytest
 
 from harness.dynamodb.signed_http import Exchange
 from harness.dynamodb.store import Key, Read
-from harness.measure.plan import Workload, WritePlan
+from harness.measure.plan import Watch, Workload, WritePlan
 from harness.measure.schedules import SCHEDULES, Adaptive, Fixed
 from harness.measure.strategies import BatchLook, QueryLook, QueryStrategy, proves
 from tests.fakes import MS
@@ -53,27 +53,27 @@ def test_where_latencies_keep_together_adaptive_needs_half_the_requests_of_fixed
 
 def test_what_lies_beyond_a_page_s_end_is_neither_hit_nor_miss() -> None:
     look = QueryLook("s", 10, 20, 1)
-    event = proves("a", "b", look, Read(ANSWERED, found=(10, 12), complete_to=13), set())
+    event = proves(Watch("a", "b"), look, Read(ANSWERED, found=(10, 12), complete_to=13), set())
     assert list(event.covered()) == [10, 11, 12, 13]
     assert event.hits == (10, 12)
 
 
 def test_unprocessed_keys_are_neither_hit_nor_miss() -> None:
     look = BatchLook((Key("s", 1), Key("s", 2), Key("s", 3)))
-    event = proves("a", "b", look, Read(ANSWERED, found=(1,), unprocessed=(3,)), set())
+    event = proves(Watch("a", "b"), look, Read(ANSWERED, found=(1,), unprocessed=(3,)), set())
     assert event.covered() == (1, 2)
     assert event.hits == (1,)
 
 
 def test_a_failed_read_covers_nothing() -> None:
     failed = Read(Exchange(10, 20, {}, "throttled", "slow down"))
-    event = proves("a", "b", QueryLook("s", 0, 9, 1), failed, set())
+    event = proves(Watch("a", "b"), QueryLook("s", 0, 9, 1), failed, set())
     assert event.covered() == ()
     assert event.failure == "throttled"
 
 
 def test_an_item_seen_before_and_missing_now_is_recorded_as_absent() -> None:
-    event = proves("a", "b", QueryLook("s", 0, 3, 1), Read(ANSWERED, found=(0, 1)), {1, 2})
+    event = proves(Watch("a", "b"), QueryLook("s", 0, 3, 1), Read(ANSWERED, found=(0, 1)), {1, 2})
     assert event.hits == (0,)
     assert event.absent == (2,)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.censoring import Distribution, npmle
 from harness.analysis.plots.words import pair_entry
+from harness.analysis.view import pair_samples
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +63,7 @@ def pair_view(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tuple[str
         ValueError: the run did not measure this pair.
     """
     entry = pair_entry(summary, pair)
-    mine = samples[(samples["from_region"] == pair[0]) & (samples["to_region"] == pair[1])]
+    mine = pair_samples(samples, *pair)
     lower, upper = column_ns(mine, "model_lower_ns"), column_ns(mine, "model_upper_ns", np.inf)
     known = np.isfinite(lower)
     lower, upper = lower[known], upper[known]

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.cli import Parser, parsed_by, run_verb, say
 from harness.errors import ExitCode, UsageError
-from harness.measure.plan import READ_MODES, STRATEGIES, Polling, RunConfig, Workload
+from harness.measure.plan import KEYS, READ_MODES, STRATEGIES, Polling, RunConfig, Workload
 from harness.measure.schedules import SCHEDULES
 from harness.units import (
     NS_PER_MS,
@@ -88,6 +88,12 @@ def make_parser() -> Parser:
         default=100,
         metavar="B",
         help="size of an item (100B)",
+    )
+    add(
+        "--keys",
+        choices=KEYS,
+        default="new",
+        help="measure new items, or the update or delete of items made beforehand (new)",
     )
     add(
         "--arrivals",
@@ -190,7 +196,7 @@ def main(argv: Sequence[str]) -> ExitCode:
         return ExitCode.INTERRUPTED
     if summary["verdict"] != "VALID":
         return ExitCode.INVALID
-    return _check_thresholds(thresholds, summary)
+    return check_thresholds(thresholds, summary)
 
 
 def build_config(arguments: argparse.Namespace) -> RunConfig:
@@ -236,6 +242,7 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
             arguments.item_size,
             arguments.seed,
             arguments.shards,
+            arguments.keys,
         ),
         Polling(
             arguments.poll_interval,
@@ -339,7 +346,7 @@ def _show(arguments: argparse.Namespace, directory: Any, summary: dict[str, Any]
         print(f"plot      {path}")
 
 
-def _check_thresholds(thresholds: Sequence[tuple[str, str, float]], summary: dict[str, Any]) -> ExitCode:
+def check_thresholds(thresholds: Sequence[tuple[str, str, float]], summary: dict[str, Any]) -> ExitCode:
     from harness.analysis.summary import measured_pairs
 
     code = ExitCode.OK

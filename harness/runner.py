@@ -139,7 +139,7 @@ async def _session(
     clock = MonotonicClock()
     try:
         async with (
-            access.stores(request.config.regions, table) as stores,
+            access.stores(request.config.regions, table, request.config.workload.keys) as stores,
             Journal(directory.journal) as journal,
         ):
             session = Session(run_id, request.config, stores, clock, journal.append)

@@ -117,7 +117,7 @@ class FakeStore:
         self._clock = VirtualClock()
         self._made_ns = self._clock.now_ns()
 
-    async def put(self, key: Key, pad: str) -> Put:
+    async def write(self, key: Key, pad: str) -> Put:
         fault = self._fault("put", key.seq)
         commits = fault in (None, "timeout after")
 
@@ -135,9 +135,15 @@ class FakeStore:
     async def batch_get(self, keys: Sequence[Key], consistent: bool) -> Read:
         return await self._read("batch_get", keys, len(keys), consistent)
 
-    async def query(self, shard: str, first: int, last: int, consistent: bool) -> Read:
-        keys = [key for key in self.world.committed if key.shard == shard and first <= key.seq <= last]
-        return await self._read("query", keys, first, consistent, shard=shard, first=first, last=last)
+    async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
+        keys = [key for key in self.world.committed if key.shard == shard and key.seq in seqs]
+        return await self._read("query", keys, seqs[0], consistent, shard=shard, seqs=seqs)
+
+    async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
+        raise NotImplementedError("the fake knows new items only")
+
+    async def prepared(self, keys: Sequence[Key]) -> Read:
+        raise NotImplementedError("the fake knows new items only")
 
     async def _read(
         self, operation: str, keys: Sequence[Key], seq: int, consistent: bool, **query: Any
@@ -151,7 +157,7 @@ class FakeStore:
                 wanted = [
                     key
                     for key in self.world.committed
-                    if key.shard == query["shard"] and query["first"] <= key.seq <= query["last"]
+                    if key.shard == query["shard"] and key.seq in query["seqs"]
                 ]
             for key in wanted:
                 visible_ns = self.world.visible_ns(key, self.region)

@@ -162,6 +162,33 @@ def test_every_strategy_and_schedule_brackets_the_truth(tmp_path: Path, strategy
     assert joined["hard_holds"].all()
 
 
+@pytest.mark.parametrize(
+    ("keys", "strategy"), [("update", "query"), ("delete", "batch"), ("delete", "query")]
+)
+def test_updates_and_deletes_are_measured_like_new_items(tmp_path: Path, keys: str, strategy: str) -> None:
+    done = run(*PAIR, *FAST_LAG, *QUICK, "--keys", keys, "--poll-with", strategy, "--json", results=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    directory = only_run(tmp_path)
+    joined = with_truth(read_samples(directory / "samples.parquet"), read_truth(directory / "truth.jsonl"))
+    assert len(joined) == 60
+    assert joined["hard_holds"].all()
+
+
+def test_both_read_modes_are_shown_side_by_side(tmp_path: Path) -> None:
+    done = run(*PAIR, *FAST_LAG, *QUICK, "--read", "both", results=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    assert "strong reads" in done.stdout
+    assert "eventual reads" in done.stdout
+    assert "stable latency" in done.stdout
+    summary = json.loads((only_run(tmp_path) / "summary.json").read_text())
+    assert [(pair["read"], pair["headline"]) for pair in summary["pairs"]] == [
+        ("strong", True),
+        ("eventual", False),
+    ]
+    assert all(pair["outcomes"]["visible"] == 60 for pair in summary["pairs"])
+    assert summary["pairs"][1]["flaps"]["share"]["n"] == 60
+
+
 def test_the_endpoint_target_measures_servers_that_know_no_global_tables(tmp_path: Path) -> None:
     regions = ("us-west-2", "eu-west-1")
     with emulator(regions, EmulatorOptions()) as target:
@@ -361,7 +388,7 @@ def test_a_threshold_that_is_exceeded_or_cannot_be_judged_is_exit_1(
         "p90": {"value": None, "n": 40},
         "p99": {"needs": 368, "n": 40},
     }
-    pairs = [{"from": "us-west-2", "to": "eu-west-1", "latency_ms": latency}]
+    pairs = [{"from": "us-west-2", "to": "eu-west-1", "headline": True, "latency_ms": latency}]
     assert check_thresholds([parse_threshold(text)], {"pairs": pairs}) == code
     assert says in capsys.readouterr().err
 

@@ -60,6 +60,8 @@ def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     read in both modes, the strongly consistent reads are taken: the truth is theirs.
     """
     samples = headline_samples(samples)
+    # An item that was made to be changed has several lines: the change is its last.
+    truth = truth.sort_values("commit_ns", kind="stable").drop_duplicates(["from", "to", "key"], keep="last")
     columns = {"from": "from_region", "to": "to_region"}
     visible = (samples["outcome"] == "visible") & (samples["from_region"] != samples["to_region"])
     joined = samples[visible].merge(

@@ -46,6 +46,7 @@ def summarize_run(
             "rate_per_s": config.workload.rate_per_s,
             "arrivals": config.workload.arrivals,
             "item_bytes": config.workload.item_bytes,
+            "keys": config.workload.keys,
             "seed": config.workload.seed,
             "poll_interval_ms": config.polling.interval_ns / 1e6,
             "read": config.polling.read,

@@ -14,7 +14,7 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 from harness.dynamodb.signed_http import SignedHttp
-from harness.dynamodb.store import DynamoStore
+from harness.dynamodb.store import NEW, DynamoStore
 from harness.errors import HarnessError, TargetUnavailable, UsageError
 
 CONNECTIONS = 512
@@ -56,8 +56,10 @@ class Access:
             )
 
     @contextlib.asynccontextmanager
-    async def stores(self, regions: Sequence[str], table: str) -> AsyncIterator[dict[str, DynamoStore]]:
-        """Stores for the data plane of each Region, their connection pools open."""
+    async def stores(
+        self, regions: Sequence[str], table: str, change: str = NEW
+    ) -> AsyncIterator[dict[str, DynamoStore]]:
+        """Stores for the data plane of each Region, their connection pools open; `change` is what they make and see."""
         session = AioSession(profile=self.profile)
         if self.keys is not None:
             session.set_credentials(*self.keys)
@@ -66,7 +68,7 @@ class Access:
             for region in regions:
                 http = await self._signed_http(session, region)
                 http.open()
-                stores[region] = DynamoStore(http, table)
+                stores[region] = DynamoStore(http, table, change)
             yield stores
         finally:
             for store in stores.values():

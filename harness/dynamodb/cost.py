@@ -76,9 +76,11 @@ def estimate_run(config: RunConfig) -> Estimate:
     units = strong * sum(1 if read == "strong" else 0.5 for read in polling.reads)
     writes: dict[str, float] = {}
     reads: dict[str, float] = {}
+    changes = 1 if workload.keys == "new" else 2  # items made beforehand are written twice
     for source, group in zip(config.sources, config.replicas, strict=True):
         for region in (source, *group):
-            writes[region] = writes.get(region, 0) + writes_each * write_units(workload.item_bytes)
+            units_each = changes * writes_each * write_units(workload.item_bytes)
+            writes[region] = writes.get(region, 0) + units_each
     for _, replica in config.pairs:
         reads[replica] = reads.get(replica, 0) + polls_each * units
     controls = CONTROL_POLLS * writes_each * len(config.sources) if config.control else 0

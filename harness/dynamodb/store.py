@@ -1,20 +1,28 @@
-"""What a run asks of one Region: put an item, and see which items are there.
+"""What a run asks of one Region: change an item, and see which changes show.
 
 `Store` is the edge that tests replace by a fake; `DynamoStore` is DynamoDB. A `Read` says what was looked at and what
 was found; what it could not look at (an error, unprocessed keys, a page that ended early) is never a miss.
+
+What is measured is one change of each item: that it is new, that it is updated, or that it is deleted. The latter two
+need items that exist everywhere beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import orjson
 
 from harness.dynamodb.signed_http import Exchange, SignedHttp
+from harness.measure.plan import KEYS
 
 HASH_NAME, RANGE_NAME = "pk", "sk"  # neither is one of DynamoDB's reserved words
+CHANGE_NAME = "rev"  # there once an item is updated
+Items = Sequence[dict[str, dict[str, str]]]
+NEW, UPDATE, DELETE = KEYS
+PREPARED_AT_ONCE = 25  # BatchWriteItem's limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """The answer to a put. `failure` as in `Exchange`; `units` are write units consumed."""
+    """The answer to a write. `failure` as in `Exchange`; `units` are write units consumed."""
 
     exchange: Exchange
     units: float
@@ -35,7 +43,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The answer to a read: the sequence numbers found, and those asked for but not looked at.
+    """The answer to a read: the sequence numbers whose change shows, and those asked for but not looked at.
 
     `complete_to` is the last sequence number a Query covered, None where it covered all it was asked for.
     """
@@ -52,83 +60,127 @@ class Store(Protocol):
 
     region: str
 
-    async def put(self, key: Key, pad: str) -> Put:
-        """Write one item."""
+    async def write(self, key: Key, pad: str) -> Put:
+        """Make the change that is measured to one item."""
 
     async def get(self, key: Key, consistent: bool) -> Read:
-        """Look for one item."""
+        """Look for the change of one item."""
 
     async def batch_get(self, keys: Sequence[Key], consistent: bool) -> Read:
-        """Look for up to 100 items."""
+        """Look for the changes of up to 100 items."""
 
-    async def query(self, shard: str, first: int, last: int, consistent: bool) -> Read:
-        """Look for the items of one shard with `first` ≤ seq ≤ `last`."""
+    async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
+        """Look for the changes of all items of one shard; `seqs` are ascending."""
+
+    async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
+        """Write up to `PREPARED_AT_ONCE` items as they are before their change."""
+
+    async def prepared(self, keys: Sequence[Key]) -> Read:
+        """Which of up to 100 items exist, by a strongly consistent read."""
 
 
 class DynamoStore:
     """A `Store` on DynamoDB, or on anything that speaks its API."""
 
-    def __init__(self, http: SignedHttp, table: str) -> None:
+    def __init__(self, http: SignedHttp, table: str, change: str = NEW) -> None:
         self.region = http.region
         self.http = http
         self._table = table
+        self._change = change
 
-    async def put(self, key: Key, pad: str) -> Put:
-        """Write one item, padded with `pad`."""
-        item = _key_json(key) | {"pad": {"S": pad}}
-        exchange = await self._call("PutItem", {"Item": item})
+    async def write(self, key: Key, pad: str) -> Put:
+        """PutItem, UpdateItem or DeleteItem, by the change that is measured."""
+        if self._change == UPDATE:
+            how = {
+                "Key": _key_json(key),
+                "UpdateExpression": f"SET {CHANGE_NAME} = :r",
+                "ExpressionAttributeValues": {":r": {"N": "1"}},
+            }
+            exchange = await self._call("UpdateItem", how)
+        elif self._change == DELETE:
+            exchange = await self._call("DeleteItem", {"Key": _key_json(key)})
+        else:
+            exchange = await self._call("PutItem", {"Item": _item(key, pad)})
         return Put(exchange, _units(exchange.answer.get("ConsumedCapacity")))
 
     async def get(self, key: Key, consistent: bool) -> Read:
-        """GetItem of one key, projected to its sort key."""
+        """GetItem of one key, projected to what tells its change."""
         exchange = await self._call(
             "GetItem",
-            {"Key": _key_json(key), "ConsistentRead": consistent, "ProjectionExpression": RANGE_NAME},
+            {"Key": _key_json(key), "ConsistentRead": consistent, "ProjectionExpression": self._projection()},
         )
-        found = (key.seq,) if "Item" in exchange.answer else ()
+        items = [exchange.answer["Item"]] if "Item" in exchange.answer else []
+        found = self._changed(items, (key.seq,)) if exchange.failure is None else ()
         return Read(exchange, found, units=_units(exchange.answer.get("ConsumedCapacity")))
 
     async def batch_get(self, keys: Sequence[Key], consistent: bool) -> Read:
         """BatchGetItem of up to 100 keys; `UnprocessedKeys` come back as `unprocessed`."""
-        wanted = {
-            "Keys": [_key_json(key) for key in keys],
-            "ConsistentRead": consistent,
-            "ProjectionExpression": RANGE_NAME,
-        }
-        body = {"RequestItems": {self._table: wanted}, "ReturnConsumedCapacity": "TOTAL"}
-        exchange = await self.http.call("BatchGetItem", orjson.dumps(body))
-        answer = exchange.answer
-        left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ())
-        return Read(
-            exchange,
-            _seqs(answer.get("Responses", {}).get(self._table, ())),
-            _seqs(left),
-            units=sum(_units(entry) for entry in answer.get("ConsumedCapacity", ())),
-        )
+        exchange, items, left = await self._batch(keys, consistent)
+        asked = tuple(key.seq for key in keys if key.seq not in left)
+        found = self._changed(items, asked) if exchange.failure is None else ()
+        units = sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ()))
+        return Read(exchange, found, left, units=units)
 
-    async def query(self, shard: str, first: int, last: int, consistent: bool) -> Read:
+    async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
         """Query of one partition; what lies beyond `LastEvaluatedKey` was not looked at."""
+        updated = {"FilterExpression": f"attribute_exists({CHANGE_NAME})"} if self._change == UPDATE else {}
         exchange = await self._call(
             "Query",
             {
                 "KeyConditionExpression": f"{HASH_NAME} = :h AND {RANGE_NAME} BETWEEN :a AND :b",
                 "ExpressionAttributeValues": {
                     ":h": {"S": shard},
-                    ":a": {"N": str(first)},
-                    ":b": {"N": str(last)},
+                    ":a": {"N": str(seqs[0])},
+                    ":b": {"N": str(seqs[-1])},
                 },
-                "ProjectionExpression": RANGE_NAME,
+                "ProjectionExpression": self._projection(),
                 "ConsistentRead": consistent,
+                **updated,
             },
         )
         answer = exchange.answer
         end = answer.get("LastEvaluatedKey")
-        return Read(
-            exchange,
-            _seqs(answer.get("Items", ())),
-            complete_to=None if end is None else int(end[RANGE_NAME]["N"]),
-            units=_units(answer.get("ConsumedCapacity")),
-        )
+        complete_to = None if end is None else int(end[RANGE_NAME]["N"])
+        looked_at = seqs if complete_to is None else range(seqs[0], complete_to + 1, seqs.step)
+        found = self._changed(answer.get("Items", ()), looked_at) if exchange.failure is None else ()
+        return Read(exchange, found, complete_to=complete_to, units=_units(answer.get("ConsumedCapacity")))
+
+    async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
+        """BatchWriteItem; keys left unprocessed count as throttled."""
+        requests = [{"PutRequest": {"Item": _item(key, pad)}} for key in keys]
+        body = {"RequestItems": {self._table: requests}, "ReturnConsumedCapacity": "TOTAL"}
+        exchange = await self.http.call("BatchWriteItem", orjson.dumps(body))
+        if exchange.answer.get("UnprocessedItems"):
+            exchange = replace(exchange, failure="throttled", error="unprocessed items")
+        return Put(exchange, sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ())))
+
+    async def prepared(self, keys: Sequence[Key]) -> Read:
+        """BatchGetItem; an item that exists is found, whatever the change."""
+        exchange, items, left = await self._batch(keys, consistent=True)
+        return Read(exchange, _seqs(items), left)
+
+    async def _batch(self, keys: Sequence[Key], consistent: bool) -> tuple[Exchange, Items, tuple[int, ...]]:
+        wanted = {
+            "Keys": [_key_json(key) for key in keys],
+            "ConsistentRead": consistent,
+            "ProjectionExpression": self._projection(),
+        }
+        body = {"RequestItems": {self._table: wanted}, "ReturnConsumedCapacity": "TOTAL"}
+        exchange = await self.http.call("BatchGetItem", orjson.dumps(body))
+        left = exchange.answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ())
+        return exchange, exchange.answer.get("Responses", {}).get(self._table, ()), _seqs(left)
+
+    def _projection(self) -> str:
+        return f"{RANGE_NAME}, {CHANGE_NAME}" if self._change == UPDATE else RANGE_NAME
+
+    def _changed(self, items: Items, looked_at: Iterable[int]) -> tuple[int, ...]:
+        """The sequence numbers whose change an answer shows, of those it looked at."""
+        if self._change == DELETE:
+            there = frozenset(_seqs(items))
+            return tuple(seq for seq in looked_at if seq not in there)
+        if self._change == UPDATE:
+            return _seqs([item for item in items if CHANGE_NAME in item])
+        return _seqs(items)
 
     async def _call(self, operation: str, request: dict[str, Any]) -> Exchange:
         body = {"TableName": self._table, "ReturnConsumedCapacity": "TOTAL", **request}
@@ -139,7 +191,11 @@ def _key_json(key: Key) -> dict[str, dict[str, str]]:
     return {HASH_NAME: {"S": key.shard}, RANGE_NAME: {"N": str(key.seq)}}
 
 
-def _seqs(items: Sequence[dict[str, dict[str, str]]]) -> tuple[int, ...]:
+def _item(key: Key, pad: str) -> dict[str, dict[str, str]]:
+    return _key_json(key) | {"pad": {"S": pad}}
+
+
+def _seqs(items: Items) -> tuple[int, ...]:
     return tuple(int(item[RANGE_NAME]["N"]) for item in items)
 
 

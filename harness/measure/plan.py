@@ -18,6 +18,7 @@ Arrivals = str
 EXPECTED_LATENCY_NS = NS_PER_S  # until a run knows better
 ARRIVALS = ("constant", "poisson")
 READ_MODES = ("strong", "eventual", "both")
+KEYS = ("new", "update", "delete")
 STRATEGIES = ("auto", "query", "batch", "get")
 
 
@@ -32,6 +33,7 @@ class Workload:
     item_bytes: int = 100  # small, for a Query pays for every visible item it passes over
     seed: int = 1
     shards: int = 1  # partition keys the writes are spread over: one rides one replicator lane
+    keys: str = "new"  # the change measured: new items, or the update or delete of items made beforehand
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """One run, from opened connections to the final sweep.
 
     1. connect    open and warm every connection that rate × round trip will need
-    2. warm-up    the plan's first writes, polled like all others but not counted
-    3. measure    writers and pollers side by side, each from the plan alone
-    4. drain      poll until every write is seen or past its deadline
-    5. sweep      one last strongly consistent look at each write no poll has seen
+    2. prepare    where updates or deletes are measured: make the items, and wait until every Region has them
+    3. warm-up    the plan's first writes, polled like all others but not counted
+    4. measure    writers and pollers side by side, each from the plan alone
+    5. drain      poll until every write is seen or past its deadline
+    6. sweep      one last strongly consistent look at each write no poll has seen
 
 Whatever happens in between (a signal, an exception), every planned write gets its record and what was measured is
 kept. A session knows Regions, stores and a place to record events; it does not know what serves the stores.
@@ -23,6 +24,7 @@ from harness.measure.clock import Clock
 from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Swept
 from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch, WritePlan, pick_strategy
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
+from harness.measure.prepare import prepare_items
 from harness.measure.strategies import BATCH_LIMIT
 from harness.measure.writer import Writer
 from harness.units import NS_PER_MS, NS_PER_S
@@ -84,6 +86,8 @@ class Session:
         gc.disable()  # a collection is a pause of the event loop, up to 50 ms
         try:
             await self._connect()
+            if self.config.workload.keys != "new":
+                await self._prepare()
             watches.append(asyncio.create_task(self._probe_loop()))
             await self._measure()
             await self._sweep()
@@ -113,6 +117,18 @@ class Session:
         in_flight = round(1.5 * requests_per_s(self.config, store.region) * rtt_ns / NS_PER_S)
         together = min(4 + in_flight, IN_FLIGHT_MAX)
         await asyncio.gather(*(store.get(nobody, consistent=True) for _ in range(together)))
+
+    async def _prepare(self) -> None:
+        self._phase("preparing")
+        for plan, group in zip(self._plans.values(), self.config.replicas, strict=True):
+            stores = {region: self._stores[region] for region in (plan.source, *group)}
+            await prepare_items(
+                plan, self.config.workload.item_bytes, stores, self._clock, lambda: self._stopped
+            )
+
+    @property
+    def _stopped(self) -> bool:
+        return self.interrupted is not None
 
     async def _measure(self) -> None:
         start_ns = self._clock.now_ns() + 20 * NS_PER_MS

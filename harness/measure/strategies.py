@@ -38,7 +38,7 @@ class QueryLook:
 
     async def ask(self, store: Store, consistent: bool) -> Read:
         """Send it."""
-        return await store.query(self.shard, self.first, self.last, consistent)
+        return await store.query(self.shard, range(self.first, self.last + 1, self.step), consistent)
 
     def covered(self, read: Read) -> range:
         """All it asked for, up to where the answer's page ended."""

@@ -38,7 +38,7 @@ class Writer:
         self._clock = clock
         self._start_ns = start_ns
         self._record = record
-        self._pad = "x" * max(1, item_bytes - len(plan.hash_key(0)) - 24)
+        self._pad = padding(plan, item_bytes)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -80,7 +80,7 @@ class Writer:
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 sent_ns = self._clock.now_ns()
-                put = await self._store.put(key, self._pad)
+                put = await self._store.write(key, self._pad)
                 if put.exchange.failure != "throttled" or attempt == ATTEMPTS or self._stop.is_set():
                     break
                 await self._clock.sleep_until(self._clock.now_ns() + RETRY_AFTER_NS * 2 ** (attempt - 1))
@@ -94,6 +94,11 @@ class Writer:
         if event.seq not in self.results:
             self.results[event.seq] = event
             self._record(event)
+
+
+def padding(plan: WritePlan, item_bytes: int) -> str:
+    """What brings an item of the plan to about its size."""
+    return "x" * max(1, item_bytes - len(plan.hash_key(0)) - 24)
 
 
 def _ended(source: str, seq: int, due_ns: int, attempts: int, put: Put) -> Write:

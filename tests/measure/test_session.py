@@ -250,7 +250,9 @@ def now_and_then_stale(seed: int, share: float = 0.02) -> Callable[[], float]:
 def test_eventual_reads_may_take_back_what_they_showed_and_the_stable_sighting_is_told_apart(
     strategy: str,
 ) -> None:
-    run = Run(lognormal(21), samples=150, read="eventual", strategy=strategy, stale_ms=now_and_then_stale(5, 0.1))
+    run = Run(
+        lognormal(21), samples=150, read="eventual", strategy=strategy, stale_ms=now_and_then_stale(5, 0.1)
+    )
     truths, flapped = run.truths_ns(), run.samples[run.samples["flaps"] > 0]
     assert run.outcomes() == {"visible": 150}
     assert 5 < len(flapped) < 100

@@ -89,6 +89,7 @@ def make_parser() -> Parser:
         metavar="B",
         help="size of an item (100B)",
     )
+    add("--together", type=int, default=1, metavar="N", help="new items written by one transaction (1)")
     add(
         "--keys",
         choices=KEYS,
@@ -216,6 +217,10 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
         raise UsageError(
             f"--shards {arguments.shards} must lie between 1 and 64: each costs a request per poll"
         )
+    if not 1 <= arguments.together <= 100:
+        raise UsageError(f"--together {arguments.together} must lie between 1 and 100, DynamoDB's limit")
+    if arguments.together > 1 and arguments.keys != "new":
+        raise UsageError(f"--together is for new items, not for --keys {arguments.keys}")
     if not 100 <= arguments.item_size <= ITEM_BYTES_MAX:
         raise UsageError(
             f"--item-size {arguments.item_size}B must lie between 100B and 400KB, DynamoDB's limit"
@@ -242,6 +247,7 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
             arguments.item_size,
             arguments.seed,
             arguments.shards,
+            arguments.together,
             arguments.keys,
         ),
         Polling(

@@ -55,9 +55,9 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     if any(pair["stable_latency_ms"] for pair in summary["pairs"]):
         console.print(Text(_STABLE, style="dim"))
     polled = summary["settings"]
-    console.print(
-        f"polled with {polled['poll_with']}, {polled['schedule']} schedule", style="dim", markup=False
-    )
+    watched = {"new": "new items", "update": "updates of items", "delete": "deletes of items"}[polled["keys"]]
+    line = f"{watched}, polled with {polled['poll_with']} on the {polled['schedule']} schedule"
+    console.print(line, style="dim", markup=False)
     if polled["lag"]:
         console.print(f"simulated lag: {polled['lag']}", style="dim", markup=False)
     console.print(f"estimator: {summary['estimator']}", style="dim", markup=False)
@@ -116,7 +116,7 @@ def _pair_notes(pair: Mapping[str, Any]) -> Text:
         f"round trip  min {_ms(rtt['min'])}, p50 {_ms(rtt['p50'])}, p99 {_ms(rtt['p99'])}; "
         f"{pair['requests_per_sample']:.1f} requests and {pair['read_units_per_sample']:.1f} read units per sample",
     ]
-    notes = (_wait_note(pair), _order_note(pair), _path_note(pair), _flap_note(pair))
+    notes = (_wait_note(pair), _order_note(pair), _path_note(pair), _flap_note(pair), _torn_note(pair))
     lines += [line for line in notes if line]
     if pair["flags"]:
         flags = ", ".join(f"{format_count(n)} {name.replace('_', ' ')}" for name, n in pair["flags"].items())
@@ -158,6 +158,19 @@ def _flap_note(pair: Mapping[str, Any]) -> str | None:
     return (
         f"flaps       {format_count(flaps['samples'])} of {format_count(share['n'])} writes were missing again after "
         f"they had been seen: {share['value']:.2%} [{share['low']:.2%}, {share['high']:.2%}]"
+    )
+
+
+def _torn_note(pair: Mapping[str, Any]) -> str | None:
+    """How long transactions were visible in part."""
+    torn = pair["torn_window"]
+    if torn is None or torn["certainly_torn"] is None:
+        return None
+    share, window = torn["certainly_torn"], torn["window_ms"]
+    return (
+        f"torn        {share['value']:.1%} [{share['low']:.1%}, {share['high']:.1%}] of {format_count(share['n'])} "
+        f"transactions of {torn['items']} items were visible in part; for p50 {format_estimate(window['p50'])}, "
+        f"p99 {format_estimate(window['p99'])}"
     )
 
 

@@ -129,6 +129,9 @@ class FakeStore:
         failure = "timeout" if fault == "timeout after" else fault
         return Put(Exchange(sent_ns, received_ns, {}, failure, failure), 1.0)
 
+    async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
+        raise NotImplementedError("the fake knows no transactions")
+
     async def get(self, key: Key, consistent: bool) -> Read:
         return await self.batch_get([key], consistent)
 

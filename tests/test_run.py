@@ -174,6 +174,22 @@ def test_updates_and_deletes_are_measured_like_new_items(tmp_path: Path, keys: s
     assert joined["hard_holds"].all()
 
 
+def test_a_transaction_is_written_at_once_and_its_torn_window_is_told(tmp_path: Path) -> None:
+    done = run(*PAIR, *FAST_LAG, *QUICK, "--together", "4", results=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    directory = only_run(tmp_path)
+    samples = read_samples(directory / "samples.parquet")
+    joined = with_truth(samples, read_truth(directory / "truth.jsonl"))
+    assert joined["hard_holds"].all()
+    transactions = joined.groupby(joined["seq"] // 4)
+    assert (transactions["acked_ns"].nunique() == 1).all()
+    assert (transactions["commit_ns"].nunique() == 1).all()
+    assert "of 15 transactions of 4 items were visible in part" in done.stdout
+    torn = json.loads((directory / "summary.json").read_text())["pairs"][0]["torn_window"]
+    true_ms = (transactions["true_ns"].max() - transactions["true_ns"].min()).median() / 1e6
+    assert torn["window_ms"]["p50"]["low"] <= true_ms <= torn["window_ms"]["p50"]["high"]
+
+
 def test_both_read_modes_are_shown_side_by_side(tmp_path: Path) -> None:
     done = run(*PAIR, *FAST_LAG, *QUICK, "--read", "both", results=tmp_path)
     assert done.returncode in (0, 3), done.stderr

@@ -15,7 +15,7 @@ from harness.analysis.gates import evaluate_gates, verdict
 from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.round_trips import describe_reads, over_one_way_floor, round_trips
 from harness.analysis.view import censored_brackets, headline_samples, pair_samples
-from harness.analysis.visibility import share_of
+from harness.analysis.visibility import share_of, torn_windows
 from harness.dynamodb.cost import price_run, write_units
 from harness.measure.events import Event, Poll, Write
 from harness.measure.plan import RunConfig, Watch, pick_strategy
@@ -47,6 +47,7 @@ def summarize_run(
             "arrivals": config.workload.arrivals,
             "item_bytes": config.workload.item_bytes,
             "keys": config.workload.keys,
+            "together": config.workload.together,
             "seed": config.workload.seed,
             "poll_interval_ms": config.polling.interval_ns / 1e6,
             "read": config.polling.read,
@@ -101,8 +102,22 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         "rtt_ms": describe_reads(source, replica, reads),
         **describe_pair(mine),
         **_settling(watch, mine),
+        "torn_window": _torn(mine, config.workload.together),
         "requests_per_sample": len(counted) / n,
         "read_units_per_sample": sum(p.units for p in counted) / n,
+    }
+
+
+def _torn(samples: pd.DataFrame, together: int) -> dict[str, Any] | None:
+    """How far apart the items of one transaction became visible; None where each write was by itself."""
+    if together == 1:
+        return None
+    found = torn_windows(samples, together)
+    n = len(found.lower)
+    return {
+        "items": together,
+        "certainly_torn": share_of(found.certainly, n).to_json() if n else None,
+        "window_ms": _percentiles(found.lower, found.upper),
     }
 
 

@@ -139,3 +139,44 @@ def _least_from(values: Floats, start: NDArray[np.intp]) -> Floats:
     least = np.append(np.minimum.accumulate(values[::-1])[::-1], np.inf)
     result: Floats = least[start]
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class TornWindow:
+    """How long the items of one transaction were visible in part: brackets in ns, one per transaction.
+
+    `upper` is +inf where an item was not seen by the deadline. A transaction is `certainly` torn where no instant of
+    its brackets could have shown all its items at once.
+    """
+
+    lower: Floats
+    upper: Floats
+
+    @property
+    def certainly(self) -> int:
+        """Transactions that were visible in part for certain."""
+        return int((self.lower > 0).sum())
+
+
+def torn_windows(samples: pd.DataFrame, together: int) -> TornWindow:
+    """From the first to the last of a transaction's items becoming visible, for each transaction of one pair whose
+    writes were all acknowledged. Its items share their commit, so that only what was read differs."""
+    known = samples.dropna(subset=["model_lower_ns"])
+    upper = known["model_upper_ns"].astype("Float64").fillna(np.inf).astype(np.float64)
+    grouped = pd.DataFrame(
+        {
+            "transaction": known["seq"].astype(np.int64) // together,
+            "lower": known["model_lower_ns"].astype(np.float64),
+            "upper": upper,
+        }
+    ).groupby("transaction")
+    ends = grouped.agg(
+        lower_max=("lower", "max"),
+        lower_min=("lower", "min"),
+        upper_max=("upper", "max"),
+        upper_min=("upper", "min"),
+        n=("lower", "size"),
+    )
+    whole = ends[ends["n"] == together]
+    lower = np.maximum(0.0, (whole["lower_max"] - whole["upper_min"]).to_numpy(np.float64))
+    return TornWindow(lower, (whole["upper_max"] - whole["lower_min"]).to_numpy(np.float64))

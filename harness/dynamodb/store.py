@@ -63,6 +63,9 @@ class Store(Protocol):
     async def write(self, key: Key, pad: str) -> Put:
         """Make the change that is measured to one item."""
 
+    async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
+        """Write up to 100 new items in one transaction."""
+
     async def get(self, key: Key, consistent: bool) -> Read:
         """Look for the change of one item."""
 
@@ -102,6 +105,13 @@ class DynamoStore:
         else:
             exchange = await self._call("PutItem", {"Item": _item(key, pad)})
         return Put(exchange, _units(exchange.answer.get("ConsumedCapacity")))
+
+    async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
+        """TransactWriteItems: all of them or none."""
+        puts = [{"Put": {"TableName": self._table, "Item": _item(key, pad)}} for key in keys]
+        body = {"TransactItems": puts, "ReturnConsumedCapacity": "TOTAL"}
+        exchange = await self.http.call("TransactWriteItems", orjson.dumps(body))
+        return Put(exchange, sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ())))
 
     async def get(self, key: Key, consistent: bool) -> Read:
         """GetItem of one key, projected to what tells its change."""

@@ -6,12 +6,14 @@ multi-Region eventually consistent global table does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from harness.emulator.capacity import consumed, read_units, wanted, write_units
 from harness.emulator.errors import WireError, validation
 from harness.emulator.expressions import ExpressionContext, parse_condition, parse_projection, parse_update
 from harness.emulator.items import Item, Key, item_size, normalise_item
+from harness.emulator.projections import Projection
 from harness.emulator.replication import World
 from harness.emulator.requests import Request, check_members, expression_context, flag, one_of, required
 from harness.emulator.tables import Replica
@@ -56,67 +58,106 @@ def get_item(world: World, region: str, request: Request, now_ns: int) -> dict[s
     return answer
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedWrite:
+    """What a write would do: `item` is what it stores, None where it deletes; `old` is what was there."""
+
+    replica: Replica
+    key: Key
+    item: Item | None
+    size: int
+    old: Item | None
+    old_size: int
+    touched: Projection | None = None
+
+    def commit(self, world: World, now_ns: int) -> None:
+        """Do it. Deleting what the Region does not show changes nothing, so nothing replicates."""
+        if self.item is not None or self.old is not None:
+            world.commit(self.replica, self.key, self.item, self.size, now_ns)
+
+    @property
+    def units(self) -> float:
+        """The write units it costs."""
+        return write_units(max(self.size, self.old_size))
+
+
 def put_item(world: World, region: str, request: Request, now_ns: int) -> dict[str, Any]:
     """PutItem."""
     check_members(request, _PUT)
-    replica = world.catalogue.readable(region, request.get("TableName"), now_ns)
-    item = normalise_item(required(request, "Item"))
-    key = replica.table.schema.key_of_item(item)
-    size = checked_size(item, "Item size has exceeded the maximum allowed size")
     return_values = _return_values(request, "NONE", "ALL_OLD")
-    choice = wanted(request)
-    old, old_size = _current(replica, key, now_ns)
-    _check_condition(request, expression_context(request), old)
-    world.commit(replica, key, item, size, now_ns)
-    answer = _write_answer(choice, replica, max(size, old_size))
-    if return_values == "ALL_OLD" and old is not None:
-        answer["Attributes"] = old
-    return answer
+    planned = plan_put(world, region, request, now_ns)
+    return _performed(world, request, planned, return_values, now_ns)
 
 
 def delete_item(world: World, region: str, request: Request, now_ns: int) -> dict[str, Any]:
-    """DeleteItem; deleting what the Region does not show changes nothing, so nothing replicates."""
+    """DeleteItem."""
     check_members(request, _DELETE)
-    replica = world.catalogue.readable(region, request.get("TableName"), now_ns)
-    key = replica.table.schema.key_of_request(required(request, "Key"))
     return_values = _return_values(request, "NONE", "ALL_OLD")
-    choice = wanted(request)
-    old, old_size = _current(replica, key, now_ns)
-    _check_condition(request, expression_context(request), old)
-    if old is not None:
-        world.commit(replica, key, None, 0, now_ns)
-    answer = _write_answer(choice, replica, old_size)
-    if return_values == "ALL_OLD" and old is not None:
-        answer["Attributes"] = old
-    return answer
+    planned = plan_delete(world, region, request, now_ns)
+    return _performed(world, request, planned, return_values, now_ns)
 
 
 def update_item(world: World, region: str, request: Request, now_ns: int) -> dict[str, Any]:
     """UpdateItem."""
     check_members(request, _UPDATE)
+    return_values = _return_values(request, "NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
+    planned = plan_update(world, region, request, now_ns)
+    return _performed(world, request, planned, return_values, now_ns)
+
+
+def plan_put(world: World, region: str, request: Request, now_ns: int) -> PlannedWrite:
+    """What a put would do; raises where its condition does not hold."""
+    replica = world.catalogue.readable(region, request.get("TableName"), now_ns)
+    item = normalise_item(required(request, "Item"))
+    key = replica.table.schema.key_of_item(item)
+    size = checked_size(item, "Item size has exceeded the maximum allowed size")
+    old, old_size = current(replica, key, now_ns)
+    check_condition(request, expression_context(request), old)
+    return PlannedWrite(replica, key, item, size, old, old_size)
+
+
+def plan_delete(world: World, region: str, request: Request, now_ns: int) -> PlannedWrite:
+    """What a delete would do; raises where its condition does not hold."""
+    replica = world.catalogue.readable(region, request.get("TableName"), now_ns)
+    key = replica.table.schema.key_of_request(required(request, "Key"))
+    old, old_size = current(replica, key, now_ns)
+    check_condition(request, expression_context(request), old)
+    return PlannedWrite(replica, key, None, 0, old, old_size)
+
+
+def plan_update(world: World, region: str, request: Request, now_ns: int) -> PlannedWrite:
+    """What an update would do; raises where its condition does not hold."""
     replica = world.catalogue.readable(region, request.get("TableName"), now_ns)
     schema = replica.table.schema
     key = schema.key_of_request(required(request, "Key"))
-    return_values = _return_values(request, "NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
     context = expression_context(request)
     update = None
     if "UpdateExpression" in request:
         update = parse_update(request["UpdateExpression"], context)
-    choice = wanted(request)
-    old, old_size = _current(replica, key, now_ns)
-    _check_condition(request, context, old)
+    old, old_size = current(replica, key, now_ns)
+    check_condition(request, context, old)
     base = schema.attributes(key) if old is None else old
     new, touched = base, None
     if update is not None:
         result = update.apply(base, schema)
         new, touched = result.item, result.touched
     size = checked_size(new, "Item size to update has exceeded the maximum allowed size")
-    world.commit(replica, key, new, size, now_ns)
-    answer = _write_answer(choice, replica, max(size, old_size))
+    return PlannedWrite(replica, key, new, size, old, old_size, touched)
+
+
+def _performed(
+    world: World, request: Request, planned: PlannedWrite, return_values: str, now_ns: int
+) -> dict[str, Any]:
+    """Commit and answer."""
+    choice = wanted(request)
+    planned.commit(world, now_ns)
+    answer: dict[str, Any] = {}
+    if choice is not None:
+        answer["ConsumedCapacity"] = consumed(choice, planned.replica.table.name, planned.units)
     if return_values != "NONE":
-        shown = old if return_values.endswith("OLD") else new
+        shown = planned.old if return_values.endswith("OLD") else planned.item
         if return_values.startswith("UPDATED") and shown is not None:
-            shown = None if touched is None else touched.apply(shown)
+            shown = None if planned.touched is None else planned.touched.apply(shown)
         if shown:
             answer["Attributes"] = shown
     return answer
@@ -130,7 +171,8 @@ def checked_size(item: Item, message: str) -> int:
     return size
 
 
-def _current(replica: Replica, key: Key, now_ns: int) -> tuple[Item | None, int]:
+def current(replica: Replica, key: Key, now_ns: int) -> tuple[Item | None, int]:
+    """The item a Region shows now, and its size."""
     version = replica.table.items.read(key, replica.number, now_ns)
     return (None, 0) if version is None else (version.item, version.size)
 
@@ -142,7 +184,8 @@ def _return_values(request: Request, *allowed: str) -> str:
     return value
 
 
-def _check_condition(request: Request, context: ExpressionContext, old: Item | None) -> None:
+def check_condition(request: Request, context: ExpressionContext, old: Item | None) -> None:
+    """Raise where the request's condition does not hold of the item that is there."""
     condition = None
     if "ConditionExpression" in request:
         condition = parse_condition(request["ConditionExpression"], context)
@@ -155,9 +198,3 @@ def _check_condition(request: Request, context: ExpressionContext, old: Item | N
         "The conditional request failed",
         extra={"Item": old} if shows and old is not None else None,
     )
-
-
-def _write_answer(choice: str | None, replica: Replica, size: int) -> dict[str, Any]:
-    if choice is None:
-        return {}
-    return {"ConsumedCapacity": consumed(choice, replica.table.name, write_units(size))}

@@ -9,6 +9,7 @@ import heapq
 import uuid
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from harness.emulator.items import Item, Key, key_text
 from harness.emulator.lag import LagSpec, LagStream
@@ -131,6 +132,7 @@ class World:
         self.regions = settings.regions
         self.catalogue = Catalogue(settings.regions)
         self.wall_offset_ns = wall_offset_ns
+        self.transactions: dict[str, tuple[list[Any], dict[str, Any]]] = {}  # by token: actions, answer
         self._truth = truth
         self._sequence = 0
         self._rng = self.stream("world")

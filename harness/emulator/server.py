@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from harness.emulator import batches, control, operations, queries
+from harness.emulator import batches, control, operations, queries, transactions
 from harness.emulator.agenda import Agenda
 from harness.emulator.errors import WireError, not_supported
 from harness.emulator.replication import World
@@ -42,6 +42,7 @@ Operation = Callable[[World, str, dict[str, Any], int], dict[str, Any]]
 OPERATIONS: dict[bytes, Operation] = {
     b"BatchGetItem": batches.batch_get_item,
     b"BatchWriteItem": batches.batch_write_item,
+    b"TransactWriteItems": transactions.transact_write_items,
     b"CreateTable": control.create_table,
     b"DeleteItem": operations.delete_item,
     b"DeleteTable": control.delete_table,
@@ -62,7 +63,7 @@ _KNOWN_ELSEWHERE = frozenset(
     b"EnableKinesisStreamingDestination ExecuteStatement ExecuteTransaction ExportTableToPointInTime "
     b"GetResourcePolicy ImportTable ListBackups ListContributorInsights ListExports ListGlobalTables ListImports "
     b"ListTagsOfResource PutResourcePolicy RestoreTableFromBackup RestoreTableToPointInTime TagResource "
-    b"TransactGetItems TransactWriteItems UntagResource UpdateContinuousBackups UpdateContributorInsights "
+    b"TransactGetItems UntagResource UpdateContinuousBackups UpdateContributorInsights "
     b"UpdateGlobalTable UpdateGlobalTableSettings UpdateKinesisStreamingDestination "
     b"UpdateTableReplicaAutoScaling UpdateTimeToLive".split()
 )

@@ -33,6 +33,7 @@ class Workload:
     item_bytes: int = 100  # small, for a Query pays for every visible item it passes over
     seed: int = 1
     shards: int = 1  # partition keys the writes are spread over: one rides one replicator lane
+    together: int = 1  # new items written by one transaction
     keys: str = "new"  # the change measured: new items, or the update or delete of items made beforehand
 
 
@@ -148,7 +149,9 @@ class WritePlan:
         self.run_id = run_id
         self.source = source
         self.shards = workload.shards
-        self.warmup = round(workload.warmup_ns * workload.rate_per_s / NS_PER_S)
+        self.together = workload.together
+        warmup = round(workload.warmup_ns * workload.rate_per_s / NS_PER_S)
+        self.warmup = warmup - warmup % self.together
         self.total = self.warmup + workload.samples
         self.measured = range(self.warmup, self.total)
         self._workload = workload
@@ -161,7 +164,8 @@ class WritePlan:
         return self.due_ns(self.total - 1) if self.total else 0
 
     def due_ns(self, seq: int) -> int:
-        """When write `seq` is due, nanoseconds after the start of the run."""
+        """When write `seq` is due, nanoseconds after the start of the run: at once with those of its transaction."""
+        seq -= seq % self.together
         return self._poisson[seq] if self._poisson is not None else round(seq * self._interval_ns)
 
     def hash_key(self, seq: int) -> str:
@@ -171,6 +175,10 @@ class WritePlan:
     def shard_key(self, shard: int) -> str:
         """The partition key that the writes of one shard share; the sequence number is their sort key."""
         return f"{self.run_id}#{self.source}#{shard}"
+
+    def transaction(self, first: int) -> range:
+        """The writes that are sent together with write `first`, which begins a transaction."""
+        return range(first, min(first + self.together, self.total))
 
     def key_text(self, seq: int) -> str:
         """The key of write `seq` as samples and the emulator's truth journal print it."""

@@ -49,10 +49,10 @@ class Writer:
         """Write the whole plan, or until `stop()`; returns when every planned write has its record."""
         tasks: set[asyncio.Task[None]] = set()
         try:
-            for seq in range(self.plan.total):
-                if not await self._wait_until(self._start_ns + self.plan.due_ns(seq)):
+            for first in range(0, self.plan.total, self.plan.together):
+                if not await self._wait_until(self._start_ns + self.plan.due_ns(first)):
                     break
-                task = asyncio.create_task(self._write(seq))
+                task = asyncio.create_task(self._write(self.plan.transaction(first)))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             if tasks:
@@ -73,22 +73,30 @@ class Writer:
             await self._clock.sleep_until(instant_ns)
         return not self._stop.is_set()
 
-    async def _write(self, seq: int) -> None:
-        due_ns = self._start_ns + self.plan.due_ns(seq)
-        key = Key(self.plan.hash_key(seq), seq)
+    async def _write(self, seqs: range) -> None:
+        due_ns = self._start_ns + self.plan.due_ns(seqs[0])
         sent_ns, attempt = self._clock.now_ns(), 0
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 sent_ns = self._clock.now_ns()
-                put = await self._store.write(key, self._pad)
+                put = await self._send(seqs)
                 if put.exchange.failure != "throttled" or attempt == ATTEMPTS or self._stop.is_set():
                     break
                 await self._clock.sleep_until(self._clock.now_ns() + RETRY_AFTER_NS * 2 ** (attempt - 1))
-            self._finish(_ended(self.plan.source, seq, due_ns, attempt, put))
+            for seq in seqs:
+                self._finish(_ended(self.plan.source, seq, due_ns, attempt, put, put.units / len(seqs)))
         except asyncio.CancelledError:
             error = "no answer when the run ended"
-            self._finish(Write(self.plan.source, seq, due_ns, sent_ns, None, "indeterminate", attempt, error))
+            for seq in seqs:
+                event = Write(self.plan.source, seq, due_ns, sent_ns, None, "indeterminate", attempt, error)
+                self._finish(event)
             raise
+
+    async def _send(self, seqs: range) -> Put:
+        keys = [Key(self.plan.hash_key(seq), seq) for seq in seqs]
+        if len(keys) == 1:
+            return await self._store.write(keys[0], self._pad)
+        return await self._store.write_together(keys, self._pad)
 
     def _finish(self, event: Write) -> None:
         if event.seq not in self.results:
@@ -101,7 +109,7 @@ def padding(plan: WritePlan, item_bytes: int) -> str:
     return "x" * max(1, item_bytes - len(plan.hash_key(0)) - 24)
 
 
-def _ended(source: str, seq: int, due_ns: int, attempts: int, put: Put) -> Write:
+def _ended(source: str, seq: int, due_ns: int, attempts: int, put: Put, units: float) -> Write:
     exchange = put.exchange
     if exchange.failure is None:
         result, acked_ns = "acked", exchange.received_ns
@@ -119,6 +127,6 @@ def _ended(source: str, seq: int, due_ns: int, attempts: int, put: Put) -> Write
         attempts,
         exchange.error,
         exchange.new_connection,
-        put.units,
+        units,
         exchange.failure,
     )

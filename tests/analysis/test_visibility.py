@@ -10,6 +10,7 @@ from harness.analysis.percentiles import Estimate, Unsupported
 from harness.analysis.visibility import (
     loss_rate,
     order_inversions,
+    torn_windows,
     visible_everywhere,
     visible_share,
     wait_for,
@@ -151,3 +152,24 @@ def test_inversions_are_found_in_any_order_of_rows():
     history = frame([[10, 11, 120, 130], [0, 1, 200, 210]], INSTANTS)
     assert order_inversions(history).certainly == 1
     assert order_inversions(history).to_json() == {"n": 2, "certainly": 1, "possibly": 1}
+
+
+def transactions(*rows):
+    """Samples of transactions of two: (seq, lower, upper), upper None where open."""
+    frame = pd.DataFrame(rows, columns=["seq", "model_lower_ns", "model_upper_ns"])
+    return frame.astype("Int64")
+
+
+def test_a_torn_window_reaches_from_the_first_item_s_bracket_to_the_last_one_s():
+    found = torn_windows(transactions((0, 10, 20), (1, 50, 60)), together=2)
+    assert (found.lower.tolist(), found.upper.tolist(), found.certainly) == ([30], [50], 1)
+
+
+def test_a_transaction_whose_brackets_overlap_may_never_have_been_torn():
+    found = torn_windows(transactions((0, 10, 20), (1, 15, 30)), together=2)
+    assert (found.lower.tolist(), found.upper.tolist(), found.certainly) == ([0], [20], 0)
+
+
+def test_a_transaction_not_wholly_seen_is_torn_for_longer_than_is_known_and_one_not_wholly_acked_is_left_out():
+    found = torn_windows(transactions((0, 10, 20), (1, 90, None), (2, 10, 20)), together=2)
+    assert (found.lower.tolist(), found.upper.tolist()) == ([70], [np.inf])

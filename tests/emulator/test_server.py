@@ -105,7 +105,7 @@ def test_errors_look_as_dynamodbs_do(running: Emulator) -> None:
             ((b"{", signed()), "#SerializationException"),
             ((b"[]", signed()), "#SerializationException"),
             ((b"{}", signed(operation="CreateGlobalTable")), "coral.validate#ValidationException"),
-            ((b"{}", signed(operation="TransactWriteItems")), "coral.validate#ValidationException"),
+            ((b"{}", signed(operation="TransactGetItems")), "coral.validate#ValidationException"),
         ):
             status, body, _ = http.post(*request)
             assert (status, body["__type"].endswith(kind)) == (400, True), body

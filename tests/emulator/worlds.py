@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.emulator import batches, control, operations, queries
+from harness.emulator import batches, control, operations, queries, transactions
 from harness.emulator.lag import parse_lag
 from harness.emulator.replication import EventualReads, Settings, World
 
@@ -24,6 +24,7 @@ OPERATIONS = {
     "PutItem": operations.put_item,
     "Query": queries.query,
     "Scan": queries.scan,
+    "TransactWriteItems": transactions.transact_write_items,
     "UpdateItem": operations.update_item,
     "UpdateTable": control.update_table,
 }
@@ -38,7 +39,11 @@ class Client:
 
     def ask(self, operation: str, region: str, now_ns: int, **request: Any) -> dict[str, Any]:
         """One request of one table."""
-        body = request if "RequestItems" in request else {"TableName": self.table, **request}
+        body = (
+            request
+            if {"RequestItems", "TransactItems"} & request.keys()
+            else {"TableName": self.table, **request}
+        )
         return OPERATIONS[operation](self.world, region, body, now_ns)
 
     def create(self, now_ns: int = 0, region: str = OREGON, sort_key: str | None = None, **more: Any) -> None:

@@ -20,6 +20,7 @@ from harness.units import (
     format_count,
     format_duration,
     parse_duration_ns,
+    parse_offset_ns,
     parse_positive_duration_ns,
     parse_rate_per_s,
     parse_size_bytes,
@@ -94,8 +95,10 @@ def make_parser() -> Parser:
         "--keys",
         choices=KEYS,
         default="new",
-        help="measure new items, or the update or delete of items made beforehand (new)",
+        help="new items, the update or delete of items made beforehand, or the same items written in both (new)",
     )
+    offset = parsed_by(parse_offset_ns)
+    add("--offset", type=offset, default=0, metavar="T", help="contested: --to writes so much later (0s)")
     add(
         "--arrivals",
         choices=("constant", "poisson"),
@@ -249,6 +252,7 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
             arguments.shards,
             arguments.together,
             arguments.keys,
+            arguments.offset,
         ),
         Polling(
             arguments.poll_interval,

@@ -31,6 +31,14 @@ _STABLE = (
 )
 
 
+_WATCHED = {
+    "new": "new items",
+    "update": "updates of items",
+    "delete": "deletes of items",
+    "contested": "items written in both Regions",
+}
+
+
 def make_console() -> Console:
     """stdout, wide enough for a table where it is not a terminal."""
     console = Console(highlight=False)
@@ -55,8 +63,9 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     if any(pair["stable_latency_ms"] for pair in summary["pairs"]):
         console.print(Text(_STABLE, style="dim"))
     polled = summary["settings"]
-    watched = {"new": "new items", "update": "updates of items", "delete": "deletes of items"}[polled["keys"]]
-    line = f"{watched}, polled with {polled['poll_with']} on the {polled['schedule']} schedule"
+    line = (
+        f"{_WATCHED[polled['keys']]}, polled with {polled['poll_with']} on the {polled['schedule']} schedule"
+    )
     console.print(line, style="dim", markup=False)
     if polled["lag"]:
         console.print(f"simulated lag: {polled['lag']}", style="dim", markup=False)
@@ -183,6 +192,8 @@ def _run_notes(summary: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"everywhere{mark}: {entry['from']} → all of {', '.join(entry['replicas'])}: {estimates}"
         )
+    if contest := summary.get("contest"):
+        lines.append(_contest_line(contest, mark))
     for entry in summary.get("asymmetry", ()):
         a, b = entry["between"]
         median = entry["difference_ms"]["p50"]
@@ -194,6 +205,21 @@ def _run_notes(summary: Mapping[str, Any]) -> list[str]:
             )
         lines.append(f"asymmetry{mark}: p50 of {b} → {a} minus {a} → {b}: {size}")
     return lines
+
+
+def _contest_line(contest: Mapping[str, Any], mark: str) -> str:
+    """Whose writes survived, how many were lost, and until when the Regions disagreed."""
+    if contest["second_survives"] is None:
+        return f"contest{mark}: no item's survivor is known"
+    shares = {name: contest[name] for name in ("second_survives", "lost_updates")}
+    survives, lost = (f"{s['value']:.1%} [{s['low']:.1%}, {s['high']:.1%}]" for s in shares.values())
+    when = f"{_ms(abs(contest['offset_ms']))} {'later' if contest['offset_ms'] >= 0 else 'earlier'}"
+    return (
+        f"contest{mark}: of {format_count(shares['lost_updates']['n'])} items written in {contest['first']} and "
+        f"{when} in {contest['second']}, the latter's write survived in {survives}; "
+        f"lost without the other Region having seen it {lost}; both show the survivor after "
+        f"p50 {format_estimate(contest['agreement_ms']['p50'])}"
+    )
 
 
 def _path_note(pair: Mapping[str, Any]) -> str | None:

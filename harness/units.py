@@ -44,6 +44,17 @@ def parse_positive_duration_ns(text: str) -> int:
     return nanoseconds
 
 
+def parse_offset_ns(text: str) -> int:
+    """As `parse_duration_ns`, with a sign: "-100ms" is earlier.
+
+    Raises:
+        UsageError: the text is not a duration.
+    """
+    earlier = text.strip().startswith("-")
+    nanoseconds = parse_duration_ns(text.strip().removeprefix("-"))
+    return -nanoseconds if earlier else nanoseconds
+
+
 def parse_rate_per_s(text: str) -> float:
     """Read "20/s", "600/m" or "20" as events per second, above zero.
 

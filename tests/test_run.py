@@ -190,6 +190,20 @@ def test_a_transaction_is_written_at_once_and_its_torn_window_is_told(tmp_path: 
     assert torn["window_ms"]["p50"]["low"] <= true_ms <= torn["window_ms"]["p50"]["high"]
 
 
+def test_of_two_writes_of_one_item_the_later_survives_and_the_other_is_lost(tmp_path: Path) -> None:
+    contest = ("--both-ways", "--keys", "contested", "--offset", "100ms", "--timeout", "3s", "--json")
+    done = run(*PAIR, *FAST_LAG, *QUICK, *contest, results=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    summary = json.loads(done.stdout)
+    there, back = summary["pairs"]
+    assert (there["outcomes"]["overwritten"], back["outcomes"]["visible"]) == (60, 60)
+    found = summary["contest"]
+    assert (found["n"], found["unsettled"]) == (60, 0)
+    assert found["second_survives"]["value"] == found["lost_updates"]["value"] == 1.0
+    assert found["offset_ms"] > 100  # and half the round trips' difference
+    assert {gate["name"]: gate["status"] for gate in summary["gates"]}["losses"] == "pass"
+
+
 def test_both_read_modes_are_shown_side_by_side(tmp_path: Path) -> None:
     done = run(*PAIR, *FAST_LAG, *QUICK, "--read", "both", results=tmp_path)
     assert done.returncode in (0, 3), done.stderr
@@ -343,6 +357,9 @@ def closed_port() -> int:
         ((*PAIR, "--fail-if", "p98>1s"), 2, "p98>1s"),
         ((*PAIR, "--endpoint", "us-west-2"), 2, "REGION=URL"),
         ((*PAIR, "--tag", "x"), 2, "KEY=VALUE"),
+        ((*PAIR, "--keys", "contested"), 2, "contested keys need two Regions measured both ways"),
+        ((*PAIR, "--offset", "1s"), 2, "an offset is for contested keys"),
+        ((*PAIR, "--together", "101"), 2, "--together 101 must lie between 1 and 100"),
         ((*PAIR, "--max-usd", "0.0000001"), 2, "above --max-usd"),
         ((*PAIR, "--target", "aws", "--profile", "no-such-profile"), 2, "no-such-profile"),
     ],

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.compare import Group, compare_groups, holm
+from harness.analysis.contest import contests
 from harness.analysis.percentiles import estimate_percentiles
-from harness.analysis.view import censored_brackets, pair_samples
+from harness.analysis.view import censored_brackets, headline_samples, pair_samples
 from harness.analysis.visibility import (
     loss_rate,
     order_inversions,
+    share_of,
     visible_everywhere,
     visible_share,
 )
@@ -52,13 +55,41 @@ def describe_everywhere(samples: pd.DataFrame, pairs: Sequence[tuple[str, str]])
 
 
 def describe_asymmetry(samples: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """For each two Regions measured both ways: B→A minus A→B, milliseconds, corrected over all of them (Holm)."""
-    both = [(a, b) for a, b in pairs if (b, a) in pairs and pairs.index((a, b)) < pairs.index((b, a))]
+    """For each two Regions measured both ways: B→A minus A→B, milliseconds, corrected over all of them (Holm).
+
+    Left out are those of which one direction has no sample.
+    """
+    measured = [pair for pair in pairs if pair_samples(samples, *pair)["model_lower_ns"].notna().any()]
+    both = [(a, b) for a, b in measured if (b, a) in measured[measured.index((a, b)) :]]
     tables = [compare_groups(_group(samples, a, b), _group(samples, b, a)) for a, b in both]
     return [
         {"between": [a, b], "difference_ms": {cell.name: cell.to_json() for cell in cells}}
         for (a, b), cells in zip(both, holm(tables), strict=True)
     ]
+
+
+def describe_contest(samples: pd.DataFrame, sources: Sequence[str]) -> dict[str, Any]:
+    """Of two Regions that wrote the same items: by how much the second was later (median, ms), whose writes survived,
+    the share that was lost without the other Region having seen it, and how long both took to show the survivor."""
+    first, second = sources
+    found = contests(headline_samples(samples), first, second)
+    settled = int(found.settled.sum())
+    shares = {
+        "first_survives": int(found.first_wins.sum()),
+        "second_survives": int(found.second_wins.sum()),
+        "lost_updates": int(found.lost.sum()),
+    }
+    lower, upper = (ends[found.settled] / 1e6 for ends in (found.lower_ns, found.upper_ns))
+    estimates = estimate_percentiles(lower, upper, EVERYWHERE_PERCENTILES)
+    return {
+        "first": first,
+        "second": second,
+        "n": found.n,
+        "unsettled": found.n - settled,
+        "offset_ms": float(np.median(found.offset_ns)) / 1e6 if found.n else None,
+        **{name: share_of(count, settled).to_json() if settled else None for name, count in shares.items()},
+        "agreement_ms": {percentile_name(p): estimate.to_json() for p, estimate in estimates.items()},
+    }
 
 
 def _group(samples: pd.DataFrame, source: str, replica: str) -> Group:

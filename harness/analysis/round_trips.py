@@ -104,7 +104,8 @@ def describe_reads(source: str, replica: str, trips: Trips) -> dict[str, Any]:
     if km is not None:
         floor = 2 * fibre_ms(km)
         described |= {"distance_km": km, "fibre_floor": floor}
-        described["over_fibre_floor"] = None if p0 is None else p0 - floor
+        # Shorter than light takes: then it was not measured from the source Region.
+        described["over_fibre_floor"] = None if p0 is None or p0 < floor else p0 - floor
     return described
 
 

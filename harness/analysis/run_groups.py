@@ -84,6 +84,8 @@ def group_runs(runs: Sequence[Run], by: str | None) -> list[RunGroup]:
         if label is None:
             raise UsageError(f"{run.directory.path.name} has no tag {by!r}; give it one with --tag {by}=…")
         for source, replica in run.pairs:
+            if pair_samples(run.samples, source, replica)["model_lower_ns"].isna().all():
+                continue  # no write of the pair was acknowledged
             name = f"{source} → {replica}" if by is None and len(runs) == 1 else label
             gathered.setdefault((name, source, replica), []).append(run)
     return [_group(label, source, replica, members) for (label, source, replica), members in gathered.items()]

@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.analysis.application import describe_asymmetry, describe_everywhere, describe_pair
+from harness.analysis.application import (
+    describe_asymmetry,
+    describe_contest,
+    describe_everywhere,
+    describe_pair,
+)
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
 from harness.analysis.percentiles import estimate_percentiles
@@ -48,6 +53,7 @@ def summarize_run(
             "item_bytes": config.workload.item_bytes,
             "keys": config.workload.keys,
             "together": config.workload.together,
+            "offset_ms": config.workload.offset_ns / 1e6,
             "seed": config.workload.seed,
             "poll_interval_ms": config.polling.interval_ns / 1e6,
             "read": config.polling.read,
@@ -60,6 +66,7 @@ def summarize_run(
         "pairs": [_pair(watch, config, events, samples) for watch in config.watched],
         "everywhere": describe_everywhere(headline_samples(samples), config.pairs),
         "asymmetry": describe_asymmetry(samples, config.pairs),
+        "contest": describe_contest(samples, config.sources) if config.workload.contested else None,
         "cost": _cost(config, events, samples),
         "tags": manifest.get("tags", {}),
     }

@@ -3,8 +3,8 @@
 `Store` is the edge that tests replace by a fake; `DynamoStore` is DynamoDB. A `Read` says what was looked at and what
 was found; what it could not look at (an error, unprocessed keys, a page that ended early) is never a miss.
 
-What is measured is one change of each item: that it is new, that it is updated, or that it is deleted. The latter two
-need items that exist everywhere beforehand.
+What is measured is one change of each item: that it is new, that it is updated, or that it is deleted (these need
+items that exist everywhere beforehand), or, where two Regions write the same items, that it is the other Region's.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from harness.dynamodb.signed_http import Exchange, SignedHttp
 from harness.measure.plan import KEYS
 
 HASH_NAME, RANGE_NAME = "pk", "sk"  # neither is one of DynamoDB's reserved words
-CHANGE_NAME = "rev"  # there once an item is updated
-Items = Sequence[dict[str, dict[str, str]]]
-NEW, UPDATE, DELETE = KEYS
+CHANGE_NAME = "rev"  # there once an item is updated; of a contested item, the Region that wrote it
+NEW, UPDATE, DELETE, CONTESTED = KEYS
 PREPARED_AT_ONCE = 25  # BatchWriteItem's limit
+
+Items = Sequence[dict[str, dict[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class DynamoStore:
         elif self._change == DELETE:
             exchange = await self._call("DeleteItem", {"Key": _key_json(key)})
         else:
-            exchange = await self._call("PutItem", {"Item": _item(key, pad)})
+            whose = {CHANGE_NAME: {"S": self.region}} if self._change == CONTESTED else {}
+            exchange = await self._call("PutItem", {"Item": _item(key, pad) | whose})
         return Put(exchange, _units(exchange.answer.get("ConsumedCapacity")))
 
     async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
@@ -133,21 +135,22 @@ class DynamoStore:
 
     async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
         """Query of one partition; what lies beyond `LastEvaluatedKey` was not looked at."""
-        updated = {"FilterExpression": f"attribute_exists({CHANGE_NAME})"} if self._change == UPDATE else {}
-        exchange = await self._call(
-            "Query",
-            {
-                "KeyConditionExpression": f"{HASH_NAME} = :h AND {RANGE_NAME} BETWEEN :a AND :b",
-                "ExpressionAttributeValues": {
-                    ":h": {"S": shard},
-                    ":a": {"N": str(seqs[0])},
-                    ":b": {"N": str(seqs[-1])},
-                },
-                "ProjectionExpression": self._projection(),
-                "ConsistentRead": consistent,
-                **updated,
+        request: dict[str, Any] = {
+            "KeyConditionExpression": f"{HASH_NAME} = :h AND {RANGE_NAME} BETWEEN :a AND :b",
+            "ExpressionAttributeValues": {
+                ":h": {"S": shard},
+                ":a": {"N": str(seqs[0])},
+                ":b": {"N": str(seqs[-1])},
             },
-        )
+            "ProjectionExpression": self._projection(),
+            "ConsistentRead": consistent,
+        }
+        if self._change == UPDATE:
+            request["FilterExpression"] = f"attribute_exists({CHANGE_NAME})"
+        elif self._change == CONTESTED:
+            request["FilterExpression"] = f"{CHANGE_NAME} <> :me"
+            request["ExpressionAttributeValues"][":me"] = {"S": self.region}
+        exchange = await self._call("Query", request)
         answer = exchange.answer
         end = answer.get("LastEvaluatedKey")
         complete_to = None if end is None else int(end[RANGE_NAME]["N"])
@@ -181,7 +184,8 @@ class DynamoStore:
         return exchange, exchange.answer.get("Responses", {}).get(self._table, ()), _seqs(left)
 
     def _projection(self) -> str:
-        return f"{RANGE_NAME}, {CHANGE_NAME}" if self._change == UPDATE else RANGE_NAME
+        tells = self._change in (UPDATE, CONTESTED)
+        return f"{RANGE_NAME}, {CHANGE_NAME}" if tells else RANGE_NAME
 
     def _changed(self, items: Items, looked_at: Iterable[int]) -> tuple[int, ...]:
         """The sequence numbers whose change an answer shows, of those it looked at."""
@@ -190,6 +194,8 @@ class DynamoStore:
             return tuple(seq for seq in looked_at if seq not in there)
         if self._change == UPDATE:
             return _seqs([item for item in items if CHANGE_NAME in item])
+        if self._change == CONTESTED:
+            return _seqs([item for item in items if item[CHANGE_NAME]["S"] != self.region])
         return _seqs(items)
 
     async def _call(self, operation: str, request: dict[str, Any]) -> Exchange:

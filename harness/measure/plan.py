@@ -18,7 +18,7 @@ Arrivals = str
 EXPECTED_LATENCY_NS = NS_PER_S  # until a run knows better
 ARRIVALS = ("constant", "poisson")
 READ_MODES = ("strong", "eventual", "both")
-KEYS = ("new", "update", "delete")
+KEYS = ("new", "update", "delete", "contested")
 STRATEGIES = ("auto", "query", "batch", "get")
 
 
@@ -34,7 +34,15 @@ class Workload:
     seed: int = 1
     shards: int = 1  # partition keys the writes are spread over: one rides one replicator lane
     together: int = 1  # new items written by one transaction
-    keys: str = "new"  # the change measured: new items, or the update or delete of items made beforehand
+    # The change measured: new items, the update or delete of items made beforehand, or new items that two Regions
+    # write under the same keys, the second one `offset_ns` after the first.
+    keys: str = "new"
+    offset_ns: int = 0
+
+    @property
+    def contested(self) -> bool:
+        """Do two Regions write the same items?"""
+        return self.keys == "contested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,11 @@ class RunConfig:
                 raise UsageError(
                     f"Region {source} is named as source and as replica; name two different Regions"
                 )
+        both_ways = len(self.sources) == 2 and self.replicas == ((self.sources[1],), (self.sources[0],))
+        if self.workload.contested and (not both_ways or self.control):
+            raise UsageError("contested keys need two Regions measured both ways, and no control")
+        if self.workload.offset_ns and not self.workload.contested:
+            raise UsageError("an offset is for contested keys")
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -106,6 +119,12 @@ class RunConfig:
         """Who is watched how: the pairs, with each read mode, then the controls."""
         pairs = [Watch(s, r, read) for read in self.polling.reads for s, r in self.pairs]
         return (*pairs, *(Watch(s, s) for s in self.sources if self.control))
+
+    def plan(self, run_id: str, source: str) -> WritePlan:
+        """What one source writes, and when."""
+        offset_ns = self.workload.offset_ns
+        late_ns = max(0, offset_ns if source == self.sources[-1] else -offset_ns)
+        return WritePlan(run_id, source, self.workload, late_ns)
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""
@@ -142,10 +161,11 @@ def config_from_json(value: Mapping[str, Any]) -> RunConfig:
 class WritePlan:
     """The writes of one source Region.
 
-    Sequence numbers `0 .. warmup-1` are the warm-up, `warmup .. warmup+samples-1` the measured writes.
+    Sequence numbers `0 .. warmup-1` are the warm-up, `warmup .. warmup+samples-1` the measured writes. All are due
+    `late_ns` later than they would be.
     """
 
-    def __init__(self, run_id: str, source: str, workload: Workload) -> None:
+    def __init__(self, run_id: str, source: str, workload: Workload, late_ns: int = 0) -> None:
         self.run_id = run_id
         self.source = source
         self.shards = workload.shards
@@ -154,6 +174,8 @@ class WritePlan:
         self.warmup = warmup - warmup % self.together
         self.total = self.warmup + workload.samples
         self.measured = range(self.warmup, self.total)
+        self.contested = workload.contested
+        self._late_ns = late_ns
         self._workload = workload
         self._interval_ns = NS_PER_S / workload.rate_per_s
         self._poisson = self._poisson_offsets() if workload.arrivals == "poisson" else None
@@ -166,7 +188,8 @@ class WritePlan:
     def due_ns(self, seq: int) -> int:
         """When write `seq` is due, nanoseconds after the start of the run: at once with those of its transaction."""
         seq -= seq % self.together
-        return self._poisson[seq] if self._poisson is not None else round(seq * self._interval_ns)
+        offset_ns = self._poisson[seq] if self._poisson is not None else round(seq * self._interval_ns)
+        return self._late_ns + offset_ns
 
     def hash_key(self, seq: int) -> str:
         """The partition key of write `seq`."""
@@ -174,7 +197,8 @@ class WritePlan:
 
     def shard_key(self, shard: int) -> str:
         """The partition key that the writes of one shard share; the sequence number is their sort key."""
-        return f"{self.run_id}#{self.source}#{shard}"
+        owner = "contested" if self.contested else self.source
+        return f"{self.run_id}#{owner}#{shard}"
 
     def transaction(self, first: int) -> range:
         """The writes that are sent together with write `first`, which begins a transaction."""
@@ -185,7 +209,8 @@ class WritePlan:
         return f"{self.hash_key(seq)}/{seq}"
 
     def _poisson_offsets(self) -> list[int]:
-        rng = random.Random(f"arrivals {self._workload.seed} {self.source}")
+        owner = "contested" if self.contested else self.source
+        rng = random.Random(f"arrivals {self._workload.seed} {owner}")
         instant, offsets = 0.0, []
         for _ in range(self.total):
             offsets.append(round(instant))

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from harness.dynamodb.store import Key, Store
 from harness.measure.clock import Clock
 from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Swept
-from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch, WritePlan, pick_strategy
+from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch, pick_strategy
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
 from harness.measure.prepare import prepare_items
 from harness.measure.strategies import BATCH_LIMIT
@@ -68,7 +68,7 @@ class Session:
         self._stores = stores
         self._clock = clock
         self._record = record
-        self._plans = {source: WritePlan(run_id, source, config.workload) for source in config.sources}
+        self._plans = {source: config.plan(run_id, source) for source in config.sources}
 
     def stop(self, reason: str) -> None:
         """End the run early and in order: nothing more is sent, what is known is kept."""
@@ -86,7 +86,7 @@ class Session:
         gc.disable()  # a collection is a pause of the event loop, up to 50 ms
         try:
             await self._connect()
-            if self.config.workload.keys != "new":
+            if self.config.workload.keys in ("update", "delete"):
                 await self._prepare()
             watches.append(asyncio.create_task(self._probe_loop()))
             await self._measure()

@@ -41,7 +41,7 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
     last_ns = max((_known_at(event) for event in events), default=0)
     frames = []
     for watch in config.watched:
-        plan = WritePlan(run_id, watch.source, config.workload)
+        plan = config.plan(run_id, watch.source)
         writes = _Writes.of(plan, events, start_ns, last_ns)
         polls = [e for e in events if isinstance(e, Poll) and watch.made(e)]
         sightings = Sightings.of(plan.total, polls, eventual=watch.read == "eventual")
@@ -131,6 +131,8 @@ def _frame(
     hard_lower = np.where(missed, miss - acked, np.where(seen, np.minimum(0, hard_upper), 0))
     model_lower = np.where(missed, miss - acked + half, np.where(seen, np.minimum(0, model_upper), 0))
     bounded_above = was_acked & seen
+    outcomes = [_outcome(plan, int(seq), writes, sightings, present) for seq in rows]
+    lasting = was_acked & np.array([outcome != Outcome.OVERWRITTEN for outcome in outcomes])
     columns: dict[str, Any] = {
         "run_id": plan.run_id,
         "from_region": plan.source,
@@ -144,21 +146,22 @@ def _frame(
         "last_miss_received_ns": _nullable(sightings.miss_received[rows]),
         "first_hit_sent_ns": _nullable(sightings.hit_sent[rows]),
         "first_hit_received_ns": _nullable(hit),
-        "hard_lower_ns": _nullable(hard_lower, was_acked),
+        "hard_lower_ns": _nullable(hard_lower, lasting),
         "hard_upper_ns": _nullable(hard_upper, bounded_above),
-        "model_lower_ns": _nullable(model_lower, was_acked),
+        "model_lower_ns": _nullable(model_lower, lasting),
         "model_upper_ns": _nullable(model_upper, bounded_above),
         "polls": pd.array(sightings.polls[rows], dtype="Int64"),
         "read": watch.read,
         "flaps": pd.array(sightings.flaps[rows], dtype="Int64"),
     }
     gone, back = sightings.gone_sent[rows], sightings.back_received[rows]
-    flapped, settled = gone != NEVER, back != NEVER
+    # A contested item that is gone again was overwritten where it stood.
+    flapped, settled = (gone != NEVER) & (not plan.contested), back != NEVER
     stable_lower = np.where(flapped, gone - acked + half, model_lower)
     stable_upper = np.where(flapped, back - sent - half, model_upper)
-    columns["stable_lower_ns"] = _nullable(stable_lower, was_acked)
+    columns["stable_lower_ns"] = _nullable(stable_lower, lasting)
     columns["stable_upper_ns"] = _nullable(stable_upper, bounded_above & (settled | ~flapped))
-    columns["outcome"] = [_outcome(plan, int(seq), writes, sightings, present).value for seq in rows]
+    columns["outcome"] = [outcome.value for outcome in outcomes]
     flagged = {
         Flag.LEFT_CENSORED: bounded_above & ~missed,
         Flag.NEGATIVE: bounded_above & (model_upper < 0),
@@ -184,7 +187,9 @@ def _outcome(
         return Outcome.WRITE_INDETERMINATE
     if sightings.hit_received[seq] != NEVER:
         return Outcome.VISIBLE
-    return Outcome.LATE if present.get(seq) else Outcome.LOST
+    if present.get(seq):
+        return Outcome.LATE
+    return Outcome.OVERWRITTEN if plan.contested and present.get(seq) is False else Outcome.LOST
 
 
 def _flag_texts(flagged: dict[Flag, Bools], n: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from hdrh.histogram import HdrHistogram
 
@@ -40,8 +41,10 @@ def _write_histogram(
     """The middles of the model brackets in HdrHistogram's percentile format, milliseconds at µs resolution."""
     mine = pair_samples(samples, source, replica).dropna(subset=["model_lower_ns", "model_upper_ns"])
     histogram = HdrHistogram(1, 3600 * 10**6, 3)
-    for middle_ns in (mine["model_lower_ns"] + mine["model_upper_ns"]) / 2:
-        histogram.record_value(max(1, round(middle_ns / 1000)))
+    middles_ns = (mine["model_lower_ns"] + mine["model_upper_ns"]).to_numpy(np.float64) / 2
+    middles_us = np.maximum(1, np.round(middles_ns / 1000)).astype(np.int64)
+    for value, count in zip(*np.unique(middles_us, return_counts=True), strict=True):
+        histogram.record_value(int(value), int(count))
     with run.histogram(source, replica).open("wb") as file:
         histogram.output_percentile_distribution(file, 1000.0)
         file.write(f"#[{verdict}]\n".encode())  # the format's comment

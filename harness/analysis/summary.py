@@ -86,7 +86,8 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
     counts = mine["outcome"].value_counts()
     flags = mine["flags"].str.split(",").explode().value_counts()
     n = max(1, len(mine))
-    counted = [poll for poll in polls if poll.received_ns >= mine["due_ns"].min()]  # not those of the warm-up
+    start_ns = mine["due_ns"].min()  # polls before it are of the warm-up
+    counted = [poll for poll in polls if poll.received_ns >= start_ns]
     known = mine.dropna(subset=["model_lower_ns", "model_upper_ns"])
     widths = {
         kind: (known[f"{kind}_upper_ns"] - known[f"{kind}_lower_ns"]).to_numpy(np.float64) / 1e6

@@ -161,9 +161,10 @@ def from_record(record: Mapping[str, Any]) -> Event:
     if name not in _CLASSES:
         raise ValueError(f"unknown event type {name!r}")
     known = _NAMES[name]
-    arguments = {
-        key: tuple(v) if key in _TUPLES and v is not None else v for key, v in record.items() if key in known
-    }
+    arguments = {key: value for key, value in record.items() if key in known}
+    for key in _TUPLES & arguments.keys():
+        if arguments[key] is not None:
+            arguments[key] = tuple(arguments[key])
     try:
         return _CLASSES[name](**arguments)
     except TypeError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from harness.cli import Parser, run_verb, say
 from harness.errors import ExitCode, UsageError
@@ -15,13 +17,14 @@ from harness.units import NS_PER_MS, format_duration, parse_duration_ns
 
 if TYPE_CHECKING:
     from harness.analysis.load import Run
+    from harness.analysis.matrix import MatrixCell
     from harness.analysis.run_groups import Comparison, RunGroup
 
 _EXAMPLES = (
     "results/RUN-A results/RUN-B",
     "'results/2026*' --by variant --regression",
     "results/RUN-A latest --fail-if 'p99>200ms'",
-    "--matrix 'results/2026*' --plots matrix-plots",
+    "--matrix 'results/2026*' --plots matrix-plots --html matrix.html",
 )
 _THRESHOLD = re.compile(r"\s*(p50|p90|p99|shift)\s*>=?\s*(\S+)\s*")
 
@@ -54,6 +57,12 @@ def make_parser() -> Parser:
     )
     add("--regression", action="store_true", help="exit 1 when anything is significantly later")
     add("--plots", type=Path, metavar="DIR", help="draw the figures into this directory")
+    add(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="with --matrix: one page, its cells leading to the runs' reports",
+    )
     add("--json", action="store_true", help="print the result as JSON alone on stdout")
     return parser
 
@@ -62,6 +71,8 @@ def main(argv: Sequence[str]) -> ExitCode:
     """Parse, compare, print."""
     arguments = make_parser().parse_args(argv)
     thresholds = [parse_threshold(text) for text in arguments.fail_if]
+    if arguments.html and not arguments.matrix:
+        raise UsageError("--html is the page of a --matrix; add --matrix")
 
     from harness.analysis.run_groups import compare_all, group_runs, usable_runs
 
@@ -175,6 +186,8 @@ def _show_matrix(arguments: argparse.Namespace, runs: Sequence[Run]) -> None:
             path = arguments.plots / f"matrix-{name}.png"
             save(matrix_heat_map(cells, name, labels), path)
             say(f"plot      {path}")
+    if arguments.html:
+        _write_matrix_page(arguments.html, cells, labels, runs)
     if arguments.json:
         import orjson
 
@@ -192,6 +205,32 @@ def _show_matrix(arguments: argparse.Namespace, runs: Sequence[Run]) -> None:
         estimates = (format_estimate(cell.estimates[name].to_json()) for name in ("p50", "p99"))
         table.add_row(cell.source, cell.replica, f"{cell.n:,}", *estimates, cell.verdict)
     make_console().print(table)
+
+
+def _write_matrix_page(
+    path: Path, cells: Sequence[MatrixCell], labels: Sequence[str], runs: Sequence[Run]
+) -> None:
+    from harness.analysis.html import RunLink, matrix_page, write_page
+
+    links = [
+        RunLink(source, replica, run.directory.path.name, run.summary["verdict"], _address(run, path))
+        for run in runs
+        for source, replica in run.pairs
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_page(path, matrix_page(cells, labels, links))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another --html") from None
+    say(f"report    {path}")
+
+
+def _address(run: Run, page: Path) -> str | None:
+    """Where the run's report lies, seen from the page; None where it has none."""
+    report = run.directory.report
+    if not report.exists():
+        return None
+    return quote(os.path.relpath(report, page.parent.resolve()))
 
 
 def _judge(

@@ -153,7 +153,7 @@ def make_parser() -> Parser:
         help="exit 1 when a percentile is beyond",
     )
     add("--dry-run", action="store_true", help="print plan and cost; no request is made")
-    add("--no-plots", action="store_true", help="draw no figures")
+    add("--no-plots", action="store_true", help="draw no figures and no page")
     add("--json", action="store_true", help="print the summary object alone on stdout")
     return parser
 
@@ -343,8 +343,10 @@ def _show(arguments: argparse.Namespace, directory: Any, summary: dict[str, Any]
     plots: list[Path] = []
     if not arguments.no_plots:
         from harness.analysis.draw import draw_run
+        from harness.analysis.html import write_report
 
         plots = draw_run(directory, summary, samples)
+        write_report(directory, summary, samples)
     if arguments.json:
         print(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY).decode())
         return
@@ -354,6 +356,8 @@ def _show(arguments: argparse.Namespace, directory: Any, summary: dict[str, Any]
     print(f"run       {directory.path}")
     for path in plots:
         print(f"plot      {path}")
+    if not arguments.no_plots:
+        print(f"report    {directory.report}")
 
 
 def check_thresholds(thresholds: Sequence[tuple[str, str, float]], summary: dict[str, Any]) -> ExitCode:

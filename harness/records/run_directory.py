@@ -39,6 +39,16 @@ class RunDirectory:
         return self.path / "summary.json"
 
     @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    @property
+    def samples_csv(self) -> Path:
+        """The samples as text, written on request."""
+        return self.path / "samples.csv"
+
+    @property
     def truth(self) -> Path:
         """The emulator's own record; there for the local target only."""
         return self.path / "truth.jsonl"
@@ -51,6 +61,11 @@ class RunDirectory:
     def histogram(self, source: str, replica: str) -> Path:
         """The HdrHistogram percentile distribution of one Region pair."""
         return self.path / f"latency-{source}-{replica}.hgrm"
+
+    def files(self) -> list[str]:
+        """The names of the files there are besides the report, sorted; what is being written is left out."""
+        names = (path.name for path in self.path.iterdir() if path.is_file())
+        return sorted(name for name in names if name != self.report.name and not name.startswith("."))
 
     def plot(self, name: str, source: str, replica: str) -> Path:
         """A figure of one Region pair."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -58,6 +59,13 @@ def write_samples(path: Path, samples: pd.DataFrame) -> None:
     """Store samples as Parquet, whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")
     pq.write_table(pa.Table.from_pandas(samples, preserve_index=False), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def write_csv(path: Path, samples: pd.DataFrame) -> None:
+    """Store samples as CSV, in the columns of the Parquet file, whole or not at all; null is empty."""
+    temporary = path.with_name(f".{path.name}.part")
+    pa_csv.write_csv(pa.Table.from_pandas(samples, preserve_index=False), temporary)
     temporary.replace(path)
 
 

@@ -1,0 +1,79 @@
+"""From a template and values to the text of a page."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from harness.analysis.plots.words import setting_text
+from harness.units import NS_PER_MS, format_count, format_duration
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """The page; every value is escaped unless it is `Markup`."""
+    script = _own("sort.js")
+    shared = {"css": _own("page.css"), "script": script, "script_hash": _sha256(script)}
+    return _environment().get_template(template).render(**shared, **values)
+
+
+def write_page(path: Path, page: str) -> Path:
+    """Write a page whole or not at all; returns where it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.analysis.html"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ms": _ms,
+        "setting_ms": setting_text,
+        "count": format_count,
+        "share": _share,
+        "words": lambda name: str(name).replace("_", " "),
+    }
+    return environment
+
+
+def _own(name: str) -> Markup:
+    """A file of ours that stands in the page as it is."""
+    text = (resources.files("harness.analysis.html") / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _ms(value: float | None) -> str:
+    return "–" if value is None else format_duration(value * NS_PER_MS)
+
+
+def _share(value: float | None) -> str:
+    """A share between 0 and 1 as a percentage that is 0 or 100 only where it is exactly so."""
+    if value is None:
+        return "–"
+    percent = 100 * value
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    return f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %"

@@ -144,8 +144,8 @@ class Browser:
 
 
 @contextlib.asynccontextmanager
-async def open_page() -> AsyncIterator[Page]:
-    """A tab in a Chromium of its own."""
+async def open_browser() -> AsyncIterator[Browser]:
+    """A Chromium of its own, gone afterwards."""
     assert EXECUTABLE is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
@@ -160,7 +160,7 @@ async def open_page() -> AsyncIterator[Page]:
             async with aiohttp.ClientSession() as http, http.ws_connect(address, max_msg_size=0) as socket:
                 browser = Browser(socket)
                 listening = asyncio.create_task(browser.listen())
-                yield await browser.new_page()
+                yield browser
                 with contextlib.suppress(Exception):
                     await browser.call("Browser.close")
                 listening.cancel()

@@ -32,7 +32,7 @@ def record_run(
     argv: Sequence[str] = ("python", "-m", "harness.run"),
     tags: Mapping[str, str] | None = None,
     kind: str = "local",
-    error: str | None = None,
+    interrupted: str | None = None,
 ) -> RunDirectory:
     """Manifest and journal of a run, its latencies drawn around a median; the last `lost` writes never appear."""
     run = RunDirectory(path)
@@ -41,7 +41,7 @@ def record_run(
     manifest = describe_run(path.name, config, list(argv), described | dict(target or {}), dict(tags or {}))
     manifest["started"] = {"wall_ns": 1_795_000_000 * 10**9, "monotonic_ns": 0}
     write_json(run.manifest, manifest)
-    write_journal(run.journal, events_of(config, median_ms, lost, finished, error))
+    write_journal(run.journal, events_of(config, median_ms, lost, finished, interrupted))
     return run
 
 
@@ -57,7 +57,11 @@ def write_journal(path: Path, events: Sequence[Event]) -> None:
 
 
 def events_of(
-    config: RunConfig, median_ms: float, lost: int = 0, finished: bool = True, error: str | None = None
+    config: RunConfig,
+    median_ms: float,
+    lost: int = 0,
+    finished: bool = True,
+    interrupted: str | None = None,
 ) -> list[Event]:
     """What a session records: per write its answer, a miss and a hit at each watched replica."""
     rng = random.Random(median_ms)
@@ -78,8 +82,8 @@ def events_of(
                     found.append(
                         Poll(source, replica, sent_ns, sent_ns + 2 * MS, seqs=(seq,), hits=hits, units=1.0)
                     )
-        if error is not None:
-            found.append(Poll(source, replicas[0], START_NS, START_NS + MS, failure="rejected", error=error))
         found += [Ticks(source, replica, 1, 100, 0, 0) for replica in replicas]
+    if interrupted is not None:
+        found.append(Phase("interrupted", 2, interrupted))
     found += [LoopDelay(1, (0,) * 20), ClockPair(10**9, 10**9)]
     return found + ([Phase("finished", 2)] if finished else [])

@@ -26,11 +26,13 @@ def inline_svg(figure: Figure, prefix: str, title: str) -> Markup:
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag in _LEFT_OUT]:
             parent.remove(child)
+    used = _references(root)
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         element.attrib = {
             name.replace(_HREF, "href"): _attribute(name, value, prefix)
             for name, value in element.attrib.items()
+            if name != "id" or value in used  # others may repeat
         }
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
@@ -46,6 +48,13 @@ def _drawn(figure: Figure) -> str:
     with mpl.rc_context(style.STYLE):
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     return drawn.getvalue()
+
+
+def _references(root: ElementTree.Element) -> set[str]:
+    """The ids that something in the figure refers to."""
+    values = [(name, value) for element in root.iter() for name, value in element.attrib.items()]
+    found = {value.removeprefix("#") for name, value in values if name == _HREF}
+    return found.union(*(_REFERENCE.findall(value) for _, value in values))
 
 
 def _attribute(name: str, value: str, prefix: str) -> str:

@@ -109,6 +109,10 @@ class _Writes:
         for event in events:
             if not isinstance(event, Write) or event.source != plan.source:
                 continue
+            if not 0 <= event.seq < n:
+                raise DamagedRun(
+                    f"the journal records write {event.seq} of {plan.source}, but {n} were planned"
+                )
             if recorded[event.seq]:
                 raise DamagedRun(f"the journal records write {event.seq} of {plan.source} twice")
             recorded[event.seq] = True
@@ -139,14 +143,14 @@ def _frame(
     hard_lower = np.where(missed, miss - acked, np.where(seen, np.minimum(0, hard_upper), 0))
     model_lower = np.where(missed, miss - acked + half, np.where(seen, np.minimum(0, model_upper), 0))
     bounded_above = was_acked & seen
-    outcomes = [_outcome(plan, int(seq), writes, sightings, present) for seq in rows]
-    lasting = was_acked & np.array([outcome != Outcome.OVERWRITTEN for outcome in outcomes])
+    outcomes = _outcomes(plan, rows, writes, sightings, present)
+    lasting = was_acked & (outcomes != Outcome.OVERWRITTEN.value)
     columns: dict[str, Any] = {
         "run_id": plan.run_id,
         "from_region": plan.source,
         "to_region": watch.replica,
         "seq": pd.array(rows, dtype="Int64"),
-        "key": [plan.key_text(int(seq)) for seq in rows],
+        "key": [plan.key_text(seq) for seq in rows.tolist()],
         "due_ns": pd.array(writes.due[rows], dtype="Int64"),
         "sent_ns": _nullable(sent),
         "acked_ns": _nullable(acked),
@@ -169,7 +173,7 @@ def _frame(
     stable_upper = np.where(flapped, back - sent - half, model_upper)
     columns["stable_lower_ns"] = _nullable(stable_lower, lasting)
     columns["stable_upper_ns"] = _nullable(stable_upper, bounded_above & (settled | ~flapped))
-    columns["outcome"] = [outcome.value for outcome in outcomes]
+    columns["outcome"] = outcomes
     flagged = {
         Flag.LEFT_CENSORED: bounded_above & ~missed,
         Flag.NEGATIVE: bounded_above & (model_upper < 0),
@@ -179,33 +183,32 @@ def _frame(
         Flag.RETRIED: writes.retried[rows],
         Flag.FLAPPED: flapped,
         Flag.NOT_ATTEMPTED: writes.unsent[rows],
-        Flag.UNSWEPT: was_acked & ~seen & np.array([present.get(int(seq)) is None for seq in rows]),
+        Flag.UNSWEPT: was_acked & ~seen & np.array([present.get(seq) is None for seq in rows.tolist()]),
     }
     columns["flags"] = _flag_texts(flagged, len(rows))
     frame = pd.DataFrame(columns, columns=list(COLUMNS))
     return frame.astype(dict.fromkeys(sorted(_TEXT), "str"))
 
 
-def _outcome(
-    plan: WritePlan, seq: int, writes: _Writes, sightings: Sightings, present: dict[int, bool | None]
-) -> Outcome:
-    if writes.failed[seq]:
-        return Outcome.WRITE_FAILED
-    if writes.acked[seq] == NEVER:
-        return Outcome.WRITE_INDETERMINATE
-    if sightings.hit_received[seq] != NEVER:
-        return Outcome.VISIBLE
-    if present.get(seq):
-        return Outcome.LATE
-    return Outcome.OVERWRITTEN if plan.contested and present.get(seq) is False else Outcome.LOST
+def _outcomes(
+    plan: WritePlan, rows: Ints, writes: _Writes, sightings: Sightings, present: dict[int, bool | None]
+) -> NDArray[Any]:
+    absent = Outcome.OVERWRITTEN if plan.contested else Outcome.LOST
+    swept = {True: Outcome.LATE.value, False: absent.value, None: Outcome.LOST.value}
+    unseen = [swept[present.get(seq)] for seq in rows.tolist()]
+    return np.select(
+        [writes.failed[rows], writes.acked[rows] == NEVER, sightings.hit_received[rows] != NEVER],
+        [Outcome.WRITE_FAILED.value, Outcome.WRITE_INDETERMINATE.value, Outcome.VISIBLE.value],
+        np.array(unseen, object),
+    )
 
 
 def _flag_texts(flagged: dict[Flag, Bools], n: int) -> list[str]:
-    texts: list[list[str]] = [[] for _ in range(n)]
+    texts = [""] * n
     for flag, mask in flagged.items():
-        for row in np.flatnonzero(mask):
-            texts[row].append(flag.value)
-    return [",".join(names) for names in texts]
+        for row in np.flatnonzero(mask).tolist():
+            texts[row] = f"{texts[row]},{flag.value}" if texts[row] else flag.value
+    return texts
 
 
 def _nullable(values: Ints, known: Bools | None = None) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import DamagedRun
 from harness.measure.events import Poll
 from harness.records.running_minimum import running_minimum
 
@@ -67,6 +68,10 @@ class Sightings:
         return found
 
     def _take(self, poll: Poll, seen: Bools) -> None:
+        if poll.hits and not 0 <= min(poll.hits) <= max(poll.hits) < self.n:
+            raise DamagedRun(
+                f"the journal has a poll that saw write {max(poll.hits)} of {poll.source}: not planned"
+            )
         first = [seq for seq in poll.hits if not seen[seq]]
         again = [seq for seq in poll.hits if seen[seq]] if len(first) < len(poll.hits) else []
         seen[first] = True

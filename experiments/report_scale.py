@@ -189,7 +189,7 @@ def measure_steps(run: RunDirectory) -> dict[str, float]:
     _timed(seconds, "samples.parquet", lambda: write_samples(run.samples, samples))
     summary = _timed(seconds, "summary", lambda: summarize_run(manifest, config, events, samples))
     _timed(seconds, "figures", lambda: draw_run(run, summary, samples))
-    _timed(seconds, "page", lambda: write_report(run, manifest, summary, samples))
+    _timed(seconds, "page", lambda: write_report(run, summary, samples))
     return seconds
 
 

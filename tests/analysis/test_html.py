@@ -10,6 +10,7 @@ import pytest
 
 from harness.analysis.derive import derive_results
 from harness.analysis.html import run_page, write_report
+from harness.analysis.html.render import format_share
 from harness.analysis.html.tables import Cell, estimate_cell
 from harness.analysis.load import load_run
 from harness.records.run_directory import RunDirectory
@@ -145,6 +146,23 @@ def test_whatever_the_data_contain_is_text(hostile):
 )
 def test_a_cell_shows_its_interval_or_what_it_lacks(estimate, cell):
     assert estimate_cell(estimate) == cell
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0 %"),
+        (3.7e-6, "0.0004 %"),
+        (0.0092, "0.92 %"),
+        (0.798, "79.8 %"),
+        (0.9986, "99.86 %"),
+        (0.99996, "99.996 %"),
+        (1.0, "100 %"),
+        (None, "–"),
+    ],
+)
+def test_a_share_is_told_from_none_and_from_all(share, text):
+    assert format_share(share) == text
 
 
 def test_what_a_newer_summary_adds_is_shown_and_what_an_older_lacks_is_left_out(valid):

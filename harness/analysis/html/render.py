@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -49,7 +50,7 @@ def _environment() -> jinja2.Environment:
         "ms": _ms,
         "setting_ms": setting_text,
         "count": format_count,
-        "share": _share,
+        "share": format_share,
         "words": lambda name: str(name).replace("_", " "),
     }
     return environment
@@ -69,11 +70,13 @@ def _ms(value: float | None) -> str:
     return "–" if value is None else format_duration(value * NS_PER_MS)
 
 
-def _share(value: float | None) -> str:
-    """A share between 0 and 1 as a percentage that is 0 or 100 only where it is exactly so."""
+def format_share(value: float | None) -> str:
+    """A share between 0 and 1 as a percentage, with the digits that tell it from 0 and from 100."""
     if value is None:
         return "–"
     percent = 100 * value
     if percent in (0, 100):
         return f"{percent:.0f} %"
-    return f"{min(max(percent, 0.01), 99.99):.2f} %" if not 1 <= percent <= 99 else f"{percent:.1f} %"
+    apart = min(percent, 100 - percent)
+    digits = 1 if apart >= 1 else max(2, math.ceil(-math.log10(apart)))
+    return f"{percent:.{digits}f} %"

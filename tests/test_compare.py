@@ -167,11 +167,31 @@ def test_the_matrix_has_a_cell_for_each_pair_with_n_interval_and_verdict(make: C
     assert cell["latency_ms"]["p99"]["low"] < cell["latency_ms"]["p99"]["value"]
 
 
+def test_the_page_of_a_matrix_leads_to_the_reports_by_relative_path(
+    make: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make("a")
+    (run / "report.html").write_text("a page")
+    done = compare("--matrix", run, "--html", tmp_path / "pages" / "matrix.html")
+    assert done.returncode == 0, done.stderr
+    assert 'href="../a/report.html"' in (tmp_path / "pages" / "matrix.html").read_text()
+
+
+def test_a_run_without_a_report_is_named_on_the_page_without_a_link(
+    make: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = compare("--matrix", make("a"), "--html", tmp_path / "matrix.html")
+    assert done.returncode == 0, done.stderr
+    assert 'report.html"' not in (tmp_path / "matrix.html").read_text()
+    assert "make it with harness.report" in (tmp_path / "matrix.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("no-such-run",), "no run at no-such-run"),
         (("no-such-*",), "no run matches"),
+        (("--html", "m.html", "x"), "--html is the page of a --matrix"),
         (("--fail-if", "p98>1s", "x"), "p98>1s"),
         ((), "RUN"),
     ],

@@ -76,6 +76,13 @@ def test_several_pairs_have_a_section_each_and_what_concerns_them_together(both_
         assert heading in text
 
 
+def test_a_difference_too_few_samples_can_tell_says_what_it_needs(both_ways):
+    text = text_of(both_ways)
+    section = text[text.index("One direction against the other") : text.index('id="pair-1"')]
+    assert '<td class="number">n/a <small></small><small>needs 368 samples, has 40</small></td>' in section
+    assert "not seen by the deadline" not in section
+
+
 def test_equal_runs_give_equal_bytes(valid):
     before = text_of(valid)
     summary, samples = derive_results(valid)

@@ -15,6 +15,7 @@ from harness.analysis.draw import FIGURES
 from harness.analysis.html.render import render, write_page
 from harness.analysis.html.svg import inline_svg
 from harness.analysis.html.tables import (
+    Cell,
     described,
     estimate_cell,
     measures_of,
@@ -133,7 +134,7 @@ def _everywhere(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _asymmetry(entry: Mapping[str, Any]) -> dict[str, Any]:
     cells = [
-        (name, estimate_cell(found), found.get("verdict", ""))
+        (name, Cell("n/a") if found["value"] is None else estimate_cell(found), found["verdict"])
         for name, found in entry["difference_ms"].items()
     ]
     return {"between": entry["between"], "cells": cells}

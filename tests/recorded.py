@@ -68,7 +68,7 @@ def events_of(
     found: list[Event] = [ClockPair(0, 0), Phase("measuring", 1, str(START_NS))]
     for source in config.sources:
         plan = WritePlan("r", source, config.workload)
-        replicas = [replica for origin, replica in config.watched if origin == source]
+        replicas = [watch.replica for watch in config.watched if watch.source == source]
         for seq in range(plan.total):
             due_ns = START_NS + plan.due_ns(seq)
             found.append(Write(source, seq, due_ns, due_ns, due_ns + 2 * MS, "acked", units=1.0))

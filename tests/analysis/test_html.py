@@ -142,7 +142,7 @@ def test_whatever_the_data_contain_is_text(hostile):
     ("estimate", "cell"),
     [
         ({"value": 1710.0, "low": 1620.0, "high": 1840.0, "n": 400}, Cell("1.71 s", "[1.62, 1.84]", 1710.0)),
-        ({"needs": 3688, "n": 400}, Cell("n/a", "needs 3,688 samples")),
+        ({"needs": 3688, "n": 400}, Cell("n/a", "needs 3,688")),
         (
             {"value": None, "low": 30_000.0, "high": None, "n": 9},
             Cell("over 30.0 s", "not seen by the deadline"),
@@ -172,15 +172,42 @@ def test_a_share_is_told_from_none_and_from_all(share, text):
     assert format_share(share) == text
 
 
-def test_what_a_newer_summary_adds_is_shown_and_what_an_older_lacks_is_left_out(valid):
+SHARE = {"value": 0.05, "low": 0.01, "high": 0.2, "n": 40}
+
+
+def test_reads_of_a_second_mode_have_a_section_without_figures_and_say_what_flapped(valid):
     run = load_run(valid.path)
-    pair = {**run.summary["pairs"][0], "read": "eventual", "flaps": 7}
-    pair["stable_latency_ms"] = pair["latency_ms"]
-    text = run_page(run.manifest, {**run.summary, "pairs": [pair]}, run.samples, "r")
-    assert "eventual reads" in text
-    assert "stable visible" in text
-    assert "<dt>Flaps</dt><dd>7" in text
+    (strong,) = run.summary["pairs"]
+    flaps = {"count": 3, "samples": 2, "share": SHARE}
+    eventual = strong | {"read": "eventual", "headline": False, "flaps": flaps}
+    eventual["stable_latency_ms"] = strong["latency_ms"]
+    text = run_page(run.manifest, {**run.summary, "pairs": [strong, eventual]}, run.samples, "r")
+    first, second = text.split('<h2 id="pair-2">')
+    assert "eventual reads" in second
+    assert '<th scope="col" class="number">stable visible' in second
+    assert "2 of 40 writes were missing again after they had been seen" in second
+    assert second.count("<figure") < first.count("<figure")
     assert "<dt>Flaps</dt>" not in text_of(valid)
+
+
+def test_contests_and_torn_transactions_are_told_with_their_intervals(valid):
+    run = load_run(valid.path)
+    (pair,) = run.summary["pairs"]
+    window = {"items": 4, "certainly_torn": SHARE, "window_ms": pair["latency_ms"]}
+    names = ("first_survives", "second_survives", "lost_updates")
+    contest = dict.fromkeys(names, SHARE) | {
+        "first": "us-west-2",
+        "second": "eu-west-1",
+        "n": 40,
+        "unsettled": 1,
+    }
+    contest |= {"offset_ms": -30.0, "agreement_ms": pair["latency_ms"]}
+    summary = run.summary | {"pairs": [pair | {"torn_window": window}], "contest": contest}
+    text = run_page(run.manifest, summary, run.samples, "r")
+    assert "of 40 transactions of 4 items were visible in part" in text
+    assert "30.0 ms earlier (median) in eu-west-1" in text
+    assert "of 1 the survivor is not known" in text
+    assert "5.0 % <small>[1.0 %, 20.0 %], n = 40</small>" in text
 
 
 def test_a_matrix_leads_from_each_cell_to_the_report_of_its_run(tmp_path, valid):

@@ -23,7 +23,6 @@ from harness.analysis.html.tables import (
     percentile_rows,
 )
 from harness.analysis.plots.words import estimate_text, headline, missing_texts, share_text
-from harness.analysis.summary import measured_pairs
 from harness.records.manifest import read_json
 from harness.records.run_directory import RunDirectory
 
@@ -53,7 +52,7 @@ def run_page(
     files: Sequence[str] = (),
 ) -> str:
     """The page of a run called `name`, with links to the `files` beside it."""
-    pairs = measured_pairs(summary)
+    pairs = [pair for pair in summary["pairs"] if not pair["control"]]
     gates = summary["gates"]
     return render(
         "run.html.j2",
@@ -68,6 +67,7 @@ def run_page(
             "pairs": [_pair(number, pair, summary, samples) for number, pair in enumerate(pairs, 1)],
             "overview_names": _OVERVIEW,
             "overview": overview_rows(pairs, _OVERVIEW),
+            "contest": _contest(summary.get("contest")),
             "everywhere": [_everywhere(entry) for entry in summary.get("everywhere", ())],
             "asymmetry": [_asymmetry(entry) for entry in summary.get("asymmetry", ())],
             "controls": [
@@ -109,8 +109,35 @@ def _pair(
         "remarks": missing_texts(pair["latency_ms"], list(pair["latency_ms"])),
         "measures": measures_of(pair),
         "rows": percentile_rows(pair),
-        "figures": _figures(f"f{number}", pair, summary, samples),
-        "flaps": pair.get("flaps"),
+        "figures": _figures(f"f{number}", pair, summary, samples) if pair["headline"] else [],
+        "torn": _torn(pair.get("torn_window")),
+    }
+
+
+def _torn(torn: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How long transactions were visible in part."""
+    if torn is None or torn["certainly_torn"] is None:
+        return None
+    windows = [(name, estimate_cell(torn["window_ms"][name])) for name in ("p50", "p99")]
+    return {"items": torn["items"], "share": torn["certainly_torn"], "windows": windows}
+
+
+def _contest(contest: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Two Regions that wrote the same items."""
+    if contest is None:
+        return None
+    return {
+        "summary": contest,
+        "offset": None if contest["offset_ms"] is None else abs(contest["offset_ms"]),
+        "shares": [
+            (label, contest[key])
+            for label, key in (
+                (f"{contest['first']} survives", "first_survives"),
+                (f"{contest['second']} survives", "second_survives"),
+                ("Lost updates", "lost_updates"),
+            )
+        ],
+        "agreement": [(name, estimate_cell(found)) for name, found in contest["agreement_ms"].items()],
     }
 
 

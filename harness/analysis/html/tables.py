@@ -32,7 +32,7 @@ def estimate_cell(estimate: Mapping[str, Any] | None) -> Cell:
     if estimate is None:
         return Cell("–")
     if "needs" in estimate:
-        return Cell("n/a", f"needs {format_count(estimate['needs'])} samples")
+        return Cell("n/a", f"needs {format_count(estimate['needs'])}")
     if estimate.get("value") is None:
         return Cell(estimate_text(estimate), "not seen by the deadline")
     text = estimate_text(estimate)

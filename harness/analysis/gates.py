@@ -12,6 +12,7 @@ from harness.analysis.censoring import npmle
 from harness.analysis.evidence import FAIL, Evidence, Gate, at_most, judged, not_evaluated
 from harness.analysis.round_trips import drift, excess_ns, round_trips
 from harness.measure.events import ClockPair, LoopDelay, Phase, Poll, Ticks, Write
+from harness.measure.plan import RunConfig
 from harness.measure.sample import Flag, Outcome
 from harness.units import NS_PER_MS, format_duration
 
@@ -28,6 +29,16 @@ def evaluate_gates(evidence: Evidence) -> list[Gate]:
     """Every gate, in the order they are shown."""
     gates = [gate(evidence) for gate in _GATES]
     return [*gates, _control(evidence)] if evidence.config.control else gates
+
+
+def stall_limit_ns(config: RunConfig) -> int:
+    """How late the event loop may serve a timer, and the writer a write."""
+    return max(10 * NS_PER_MS, config.polling.interval_ns // 2)
+
+
+def trip_excess_limit_ns(config: RunConfig) -> int:
+    """By how much a round trip may exceed the running minimum."""
+    return max(20 * NS_PER_MS, 2 * config.polling.interval_ns)
 
 
 def verdict(gates: Sequence[Gate]) -> str:
@@ -113,7 +124,7 @@ def _first_attempts(evidence: Evidence) -> Gate:
 
 
 def _loop_delay(evidence: Evidence) -> Gate:
-    limit_ns = max(10 * NS_PER_MS, evidence.config.polling.interval_ns // 2)
+    limit_ns = stall_limit_ns(evidence.config)
     delays = [delay for event in evidence.of(LoopDelay) for delay in event.delays_ns]
     remedy = (
         "the machine is too busy for this rate: lower --rate, raise --poll-interval, or use a larger host"
@@ -122,7 +133,7 @@ def _loop_delay(evidence: Evidence) -> Gate:
 
 
 def _rtt_excess(evidence: Evidence) -> Gate:
-    limit_ns = max(20 * NS_PER_MS, 2 * evidence.config.polling.interval_ns)
+    limit_ns = trip_excess_limit_ns(evidence.config)
     paths = round_trips(evidence.events).values()
     worst = max((float(np.percentile(excess_ns(trips), 99)) for trips in paths), default=None)
     remedy = "the path or the client is congested: lower the request rate, or measure from a quieter host"
@@ -147,7 +158,7 @@ def _adherence(evidence: Evidence) -> Gate:
 
 
 def _lateness(evidence: Evidence) -> Gate:
-    limit_ns = max(10 * NS_PER_MS, evidence.config.polling.interval_ns // 2)
+    limit_ns = stall_limit_ns(evidence.config)
     late = [
         write.sent_ns - write.due_ns
         for write in evidence.of(Write)

@@ -19,6 +19,7 @@ from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
 from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.round_trips import describe_reads, over_one_way_floor, round_trips
+from harness.analysis.timeline import describe_timeline
 from harness.analysis.view import censored_brackets, headline_samples, pair_samples
 from harness.analysis.visibility import share_of, torn_windows
 from harness.dynamodb.cost import price_run, write_units
@@ -36,7 +37,8 @@ def summarize_run(
     manifest: Mapping[str, Any], config: RunConfig, events: Sequence[Event], samples: pd.DataFrame
 ) -> dict[str, Any]:
     """The summary object of a run, as `summary.json` stores it (milliseconds, signed)."""
-    gates = evaluate_gates(Evidence(config, events, samples))
+    evidence = Evidence(config, events, samples)
+    gates = evaluate_gates(evidence)
     target = manifest["target"]
     return {
         "format_version": FORMAT_VERSION,
@@ -69,6 +71,7 @@ def summarize_run(
         "contest": describe_contest(samples, config.sources) if config.workload.contested else None,
         "cost": _cost(config, events, samples),
         "tags": manifest.get("tags", {}),
+        "timeline": describe_timeline(evidence),
     }
 
 

@@ -65,7 +65,7 @@ class Run:
         return pd.DataFrame(self.summary["gates"]).set_index("name")
 
     def figure(self, name: str, source: str | None = None, replica: str | None = None) -> Figure:
-        """One of `harness.FIGURES` ("ecdf", "latency-over-run", …) for a pair, by default the first.
+        """One of `the figures` ("ecdf", "latency-over-run", …) for a pair, by default the first.
 
         Raises:
             ValueError: no such figure, or the run did not measure this pair.

@@ -67,9 +67,9 @@ class RunDirectory:
         names = (path.name for path in self.path.iterdir() if path.is_file())
         return sorted(name for name in names if name != self.report.name and not name.startswith("."))
 
-    def plot(self, name: str, source: str, replica: str) -> Path:
-        """A figure of one Region pair."""
-        return self.path / f"{name}-{source}-{replica}.png"
+    def plot(self, name: str, source: str, replica: str, suffix: str = ".png") -> Path:
+        """A figure of one Region pair, as `.png` or `.svg`."""
+        return self.path / f"{name}-{source}-{replica}{suffix}"
 
 
 def create_run_directory(

@@ -76,8 +76,12 @@ def simulated_run(
     label="simulated",
     pair=("us-west-2", "ap-southeast-2"),
     seed=1,
+    troubled=(),
 ):
-    """Samples and summary of a run in which these latencies were polled; `unseen` maps outcomes to counts."""
+    """Samples and summary of a run in which these latencies were polled; `unseen` maps outcomes to counts.
+
+    `troubled` are the bins of the timeline in which the event loop was late by 45 ms and a poll was throttled.
+    """
     rng = np.random.default_rng(seed)
     n = len(values_ms)
     lower, upper = (
@@ -105,7 +109,57 @@ def simulated_run(
             "read": "strong",
         }
     )
-    return SimulatedRun(samples, _summary(samples, spacing_ms, rate_per_s, timeout_ms, verdict, label), pair)
+    summary = _summary(samples, spacing_ms, rate_per_s, timeout_ms, verdict, label)
+    summary["timeline"] = _timeline(due, pair, troubled, rng)
+    return SimulatedRun(samples, summary, pair)
+
+
+def _timeline(due, pair, troubled, rng):
+    """Bins from 2 s before the first write until the last: round trips of 141 and 2 ms, a quiet event loop."""
+    seconds = (due[-1] - due[0]) / 1e9 + 2
+    step_s = next(step for step in (1, 2, 5, 10, 30, 60, 600) if seconds / step < 120)
+    bins = int(seconds // step_s) + 1
+    late = np.isin(np.arange(bins), list(troubled))
+
+    def series(level, spread):
+        return np.round(level + spread * rng.random(bins), 3)
+
+    def trips(region, request, floor):
+        return {
+            "region": region,
+            "request": request,
+            "min_ms": series(floor, 0.2).tolist(),
+            "p50_ms": series(floor + 0.5, 0.3).tolist(),
+            "p99_ms": (series(floor + 6, 3) + 60 * late).tolist(),
+            "floor_ms": [floor] * bins,
+            "excess_p99_ms": (series(6, 3) + 60 * late).tolist(),
+            "limit_ms": 20.0,
+        }
+
+    return {
+        "origin_ns": int(due[0]),
+        "from_s": -2.0,
+        "step_s": float(step_s),
+        "bins": bins,
+        "loop_delay": {
+            "p50_ms": series(0.1, 0.1).tolist(),
+            "p99_ms": np.where(late, 45.0, series(1, 3)).tolist(),
+            "limit_ms": 10.0,
+        },
+        "round_trips": [trips(pair[1], "read", 141.0), trips(pair[0], "write", 2.0)],
+        "lateness": [{"region": pair[0], "p99_ms": [None, *series(1, 3).tolist()[1:]], "limit_ms": 10.0}],
+        "skipped_polls": [{"from": pair[0], "to": pair[1], "share": [0.0] * bins, "limit": 0.05}],
+        "refused": [
+            {
+                "region": pair[1],
+                "request": "read",
+                "throttled": late.astype(int).tolist(),
+                "failed": [0] * bins,
+            }
+        ]
+        if late.any()
+        else [],
+    }
 
 
 def _nullable(values):

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from harness.analysis import draw as draw_module
 from harness.analysis import plots
+from harness.analysis.plots import style
 from harness.analysis.plots.text import wrapped
 from harness.analysis.plots.words import estimate_text, setting_text
 from tests.analysis.simulated import simulated_run
@@ -26,7 +28,11 @@ def heavy(n):
 
 CASES = {
     "ordinary": lambda: simulated_run(lognormal(2000)),
-    "invalid": lambda: simulated_run(lognormal(2000), verdict="INVALID", unseen={"lost": 3}),
+    "invalid": lambda: simulated_run(
+        lognormal(2000), verdict="INVALID", unseen={"lost": 3}, troubled=[0, 1, 20, 40, 41, 42]
+    ),
+    "troubled but valid": lambda: simulated_run(lognormal(400), troubled=[7]),
+    "fifty thousand": lambda: simulated_run(lognormal(50_000), troubled=range(60, 64)),
     "too few for p99": lambda: simulated_run(lognormal(60)),
     "too few for anything": lambda: simulated_run(lognormal(4)),
     "one": lambda: simulated_run(lognormal(1)),
@@ -46,7 +52,7 @@ CASES = {
         lognormal(400), pair=("ap-southeast-5", "ap-northeast-3"), label="endpoint", verdict="INVALID"
     ),
 }
-FIGURES = [plots.latency_ecdf, plots.latency_tail, plots.latency_over_run, plots.waiting_time]
+FIGURES = list(draw_module.FIGURES.values())
 
 
 def draw(figure, run):
@@ -270,6 +276,55 @@ def test_over_the_run_a_heavy_tail_makes_the_axis_logarithmic():
     assert draw(plots.latency_over_run, CASES["heavy tail"]()).axes[-1].get_yscale() == "log"
     assert draw(plots.latency_over_run, CASES["constant"]()).axes[-1].get_yscale() == "linear"
     assert draw(plots.latency_over_run, CASES["below zero"]()).axes[-1].get_yscale() == "linear"
+
+
+def test_over_the_run_stretches_beyond_a_limit_are_bars_at_their_times():
+    run = CASES["invalid"]()
+    strip, _ = draw(plots.latency_over_run, run).axes
+    for gate, words in (("event_loop_delay_p99", "loop late: 6 of 101 s"), ("throttles", "6 throttled")):
+        (bars,) = by_gid(strip, gate)
+        starts = [path.vertices[:, 0].min() for path in bars.get_paths()]
+        assert starts == [-2.0, -1.0, 18.0, 38.0, 39.0, 40.0]
+        assert words in texts(strip)
+    assert strip.get_xlim()[0] < -2
+
+
+def test_a_bar_is_red_only_where_the_gate_failed():
+    def colour(case):
+        (bars,) = by_gid(draw(plots.latency_over_run, CASES[case]()).axes[0], "event_loop_delay_p99")
+        return mpl.colors.to_hex(bars.get_facecolor()[0])
+
+    assert colour("invalid") == style.ALERT
+    assert colour("troubled but valid") == style.QUIET
+
+
+def test_conditions_draw_the_medians_and_limits_of_the_timeline():
+    run = CASES["ordinary"]()
+    timeline = run.summary["timeline"]
+    reads, writes, loop = draw(plots.run_conditions, run).axes
+    for axes, name, values in (
+        (reads, "read", timeline["round_trips"][0]["p50_ms"]),
+        (writes, "write", timeline["round_trips"][1]["p50_ms"]),
+        (loop, "loop", timeline["loop_delay"]["p50_ms"]),
+    ):
+        (median,) = by_gid(axes, f"median-{name}")
+        np.testing.assert_allclose(median.get_xdata()[:-1], np.arange(timeline["bins"]) - 2.0)
+        np.testing.assert_allclose(median.get_ydata()[:-1], values)
+    assert set(by_gid(reads, "limit-read")[0].get_ydata()) == {161.0}
+    assert set(by_gid(loop, "limit-loop")[0].get_ydata()) == {10.0}
+    assert "All 101 s were within every limit" in texts(reads.figure)
+
+
+def test_conditions_say_how_much_of_the_run_was_within_the_limits_and_what_was_not():
+    said = everything(draw(plots.run_conditions, CASES["invalid"]()))
+    assert "95 of 101 s were within every limit" in said
+    assert "6 throttled · loop late: 6 of 101 s · RTT excess: 6 of 101 s" in said
+
+
+def test_conditions_without_a_record_say_so():
+    run = CASES["ordinary"]()
+    del run.summary["timeline"]
+    assert "rebuild it with python -m harness.report" in everything(draw(plots.run_conditions, run))
 
 
 def test_an_unknown_pair_is_refused():

@@ -5,6 +5,7 @@ looks unmistakably different when the run is invalid.
 """
 
 from harness.analysis.plots.comparison import comparison_overlay, difference_plot
+from harness.analysis.plots.conditions import run_conditions
 from harness.analysis.plots.ecdf import latency_ecdf
 from harness.analysis.plots.frame import save
 from harness.analysis.plots.matrix import matrix_heat_map
@@ -19,6 +20,7 @@ __all__ = [
     "latency_over_run",
     "latency_tail",
     "matrix_heat_map",
+    "run_conditions",
     "save",
     "waiting_time",
 ]

@@ -1,8 +1,8 @@
-"""How latency went over the run: every write, or bands where there are too many, and what never became visible."""
+"""How latency went over the run: every write, or bands where there are too many, with all that went wrong meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
 from harness.analysis.plots import style
 from harness.analysis.plots.axis import log_time_axis, time_unit
 from harness.analysis.plots.frame import framed, say_in_middle, styled
+from harness.analysis.plots.text import text_width_in
 from harness.analysis.plots.view import PairView, column_ns, pair_view
+from harness.analysis.plots.violations import Violation, mark_violation, violations
 from harness.analysis.plots.words import caption, latency_title, run_marks
 from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
 
@@ -40,8 +43,8 @@ _UNSEEN = {
 def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tuple[str, str]) -> Figure:
     """Each write's bracket against when it was due; above 3,000 writes bands of p5–p95 and p25–p75 with the median.
 
-    Writes without a latency stand in a strip above, by outcome. The axis is logarithmic where the slowest write took
-    more than six times the median.
+    Writes without a latency stand in a strip above, by outcome, and below them the stretches in which a gate's limit
+    was passed. The axis is logarithmic where the slowest write took more than six times the median.
 
     Raises:
         ValueError: the run did not measure this pair.
@@ -49,34 +52,34 @@ def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tu
     view = pair_view(samples, summary, pair)
     unseen = {name: view.samples["outcome"].to_numpy() == name for name in _UNSEEN}
     unseen = {name: mask for name, mask in unseen.items() if mask.any()}
+    beyond = violations(summary, pair)
+    labels = [_unseen_label(name, mask) for name, mask in unseen.items()] + [found.words for found in beyond]
     each = view.n <= EACH_UP_TO
+    method = (_METHOD_EACH if each else _METHOD_BANDS) + (_METHOD_BEYOND if beyond else "")
     figure, panels = framed(
         latency_title(view.estimates),
         run_marks(summary, view.subject),
-        caption(summary, view.entry, _METHOD_EACH if each else _METHOD_BANDS),
-        heights=(0.10 * len(unseen), 1.0) if unseen else (1.0,),
+        caption(summary, view.entry, method),
+        heights=(0.10 * len(labels), 1.0) if labels else (1.0,),
         left_in=1.05,
-        right_in=1.45 if "write_indeterminate" in unseen else 1.0,
-        axes_in=style.AXES_IN + 0.2 * len(unseen),
+        right_in=_margin_in(labels),
+        axes_in=style.AXES_IN + 0.2 * len(labels),
     )
     axes = panels[-1]
-    due = column_ns(view.samples, "due_ns")
-    at = (due - np.nanmin(due)) / NS_PER_S if len(due) else due
+    at, per_unit = _time_axis(axes, view, summary, beyond)
     lower, upper = column_ns(view.samples, "model_lower_ns"), column_ns(view.samples, "model_upper_ns")
     closed = np.isfinite(lower) & np.isfinite(upper)
-    if len(at):
-        per_unit, unit = (60.0, "min") if at.max() > 300 else (1.0, "s")
-        at = at / per_unit
-        axes.set_xlabel(f"time of the run ({unit})")
-        axes.set_xlim(-0.01 * max(at.max(), 1e-3), 1.01 * max(at.max(), 1e-3))
     scale = _latency_axis(axes, lower[closed], upper[closed])
     if each:
         _draw_each(axes, at[closed], lower[closed] / scale, upper[closed] / scale)
     else:
         _draw_bands(axes, at[closed], (lower + upper)[closed] / 2 / scale)
     _draw_percentiles(axes, view, scale)
-    if unseen:
+    if labels:
         _draw_strip(panels[0], at, unseen)
+        for row, found in enumerate(beyond, len(unseen)):
+            mark_violation(panels[0], row, found, per_unit)
+        _label_strip(panels[0], labels)
     return figure
 
 
@@ -87,6 +90,26 @@ _METHOD_BANDS = (
     "Commit to visible. Bands: p5–p95 and p25–p75 of bracket middles, with their median; dots: the slowest "
     f"{_SLOWEST} writes. Dashed: percentiles of the run."
 )
+_METHOD_BEYOND = " Bars: seconds in which a gate’s limit was passed, red where the gate failed."
+
+
+def _time_axis(
+    axes: Axes, view: PairView, summary: Mapping[str, Any], beyond: Sequence[Violation]
+) -> tuple[Floats, float]:
+    """Span the writes and what is marked; returns when each write was due, and the seconds per unit."""
+    due = column_ns(view.samples, "due_ns")
+    if not len(due):
+        return due, 1.0
+    origin = (summary.get("timeline") or {}).get("origin_ns", np.nanmin(due))
+    at = (due - origin) / NS_PER_S
+    first = min([float(at.min()), *(float(found.starts_s.min()) for found in beyond)])
+    last = max([float(at.max()), *(float(found.starts_s.max()) + found.step_s for found in beyond)])
+    per_unit, unit = (60.0, "min") if last > 300 else (1.0, "s")
+    last = max(last, first + 1.0)
+    slack = 0.01 * (last - first)
+    axes.set_xlim((first - slack) / per_unit, (last + slack) / per_unit)
+    axes.set_xlabel(f"time of the run ({unit})")
+    return at / per_unit, per_unit
 
 
 def _latency_axis(axes: Axes, lower: Floats, upper: Floats) -> float:
@@ -183,17 +206,20 @@ def _draw_percentiles(axes: Axes, view: PairView, scale: float) -> None:
         )
 
 
+def _unseen_label(name: str, mask: NDArray[np.bool_]) -> str:
+    return f"{format_count(mask.sum())} {_UNSEEN[name][2]}".replace(" write ", " ")
+
+
+def _margin_in(labels: Sequence[str]) -> float:
+    """Room for the words in the right margin."""
+    font = FontProperties(family="DejaVu Sans", size=style.SMALL_PT)
+    return max([1.0, *(text_width_in(label, font) + 0.25 for label in labels)])
+
+
 def _draw_strip(strip: Axes, at: Floats, unseen: Mapping[str, NDArray[np.bool_]]) -> None:
-    """One row per outcome that has no latency, its marks at their times and its count in the right margin."""
-    strip.set_ylim(len(unseen) - 0.5, -0.5)
-    strip.set_yticks([])
-    strip.grid(visible=False)
-    strip.tick_params(axis="x", bottom=False, labelbottom=False)
-    strip.spines["left"].set_visible(False)
-    strip.spines["bottom"].set_visible(False)
+    """One row per outcome that has no latency, its marks at their times."""
     for row, (name, mask) in enumerate(unseen.items()):
-        marker, colour, words = _UNSEEN[name]
-        strip.axhline(row, color=style.GRID, linewidth=0.8, zorder=0.5)
+        marker, colour, _ = _UNSEEN[name]
         strip.plot(
             at[mask],
             np.full(int(mask.sum()), row),
@@ -204,8 +230,19 @@ def _draw_strip(strip: Axes, at: Floats, unseen: Mapping[str, NDArray[np.bool_]]
             clip_on=False,
             gid=name,
         )
+
+
+def _label_strip(strip: Axes, labels: Sequence[str]) -> None:
+    """A line along each row, and its words in the right margin."""
+    strip.set_ylim(len(labels) - 0.5, -0.5)
+    strip.set_yticks([])
+    strip.grid(visible=False)
+    strip.tick_params(axis="x", bottom=False, labelbottom=False)
+    strip.spines[["left", "bottom"]].set_visible(False)
+    for row, words in enumerate(labels):
+        strip.axhline(row, color=style.GRID, linewidth=0.8, zorder=0.5)
         strip.annotate(
-            f"{format_count(mask.sum())} {words}".replace(" write ", " "),
+            words,
             (1, row),
             xycoords=strip.get_yaxis_transform(),
             xytext=(5, 0),

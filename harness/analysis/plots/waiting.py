@@ -150,6 +150,6 @@ def _read_off(axes: Axes, name: str, found: Mapping[str, Any], scale: float) -> 
         verticalalignment="top",
         fontsize=style.TEXT_PT,
         gid=f"label-{name}",
-        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
+        bbox={"facecolor": "white", "alpha": 0.9, "edgecolor": "none", "pad": 1},
         zorder=4.5,
     )

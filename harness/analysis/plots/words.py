@@ -56,7 +56,8 @@ def pair_entry(summary: Mapping[str, Any], pair: tuple[str, str]) -> Mapping[str
 def caption(summary: Mapping[str, Any], entry: Mapping[str, Any], method: str) -> str:
     """n, what became of the writes, the settings, and how the figure was made; quantities do not break."""
     outcomes = entry["outcomes"]
-    counts = [f"n = {format_count(outcomes['planned'])} writes"]
+    planned = outcomes["planned"]
+    counts = [f"n = {format_count(planned)} write{'' if planned == 1 else 's'}"]
     counts += [
         f"{format_count(outcomes[name])} {name.replace('_', ' ')}"
         for name in _RARE_OUTCOMES

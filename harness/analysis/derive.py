@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
 
 from harness.analysis.summary import measured_pairs, summarize_run
 from harness.analysis.view import pair_samples
@@ -18,6 +20,11 @@ from harness.records.journal import JournalContents, read_journal
 from harness.records.manifest import read_json, write_json
 from harness.records.run_directory import RunDirectory
 from harness.records.samples import join_samples, write_samples
+
+NS_PER_US = 1_000
+US_PER_MS = 1_000
+_DIGITS = 3
+_DIGIT_BITS = 11  # a histogram of three digits has 2,048 steps to a power of two
 
 
 def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -37,7 +44,7 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
     write_samples(run.samples, samples)
     summary = summarize_run(manifest, config, contents.events, samples)
     for pair in measured_pairs(summary):
-        _write_histogram(run, samples, pair["from"], pair["to"], summary["verdict"])
+        write_histogram(run, samples, pair["from"], pair["to"], f"{summary['label']}, {summary['verdict']}")
     write_json(run.summary, summary)
     return summary, samples
 
@@ -64,16 +71,24 @@ def _known_as_finished(run: RunDirectory) -> bool:
     return any(gate.get("name") == "complete" and gate.get("status") == "pass" for gate in gates)
 
 
-def _write_histogram(
-    run: RunDirectory, samples: pd.DataFrame, source: str, replica: str, verdict: str
-) -> None:
+def write_histogram(run: RunDirectory, samples: pd.DataFrame, source: str, replica: str, marks: str) -> None:
     """The middles of the model brackets in HdrHistogram's percentile format, milliseconds at µs resolution."""
     mine = pair_samples(samples, source, replica).dropna(subset=["model_lower_ns", "model_upper_ns"])
-    histogram = HdrHistogram(1, 3600 * 10**6, 3)
-    middles_ns = (mine["model_lower_ns"] + mine["model_upper_ns"]).to_numpy(np.float64) / 2
-    middles_us = np.maximum(1, np.round(middles_ns / 1000)).astype(np.int64)
-    for value, count in zip(*np.unique(middles_us, return_counts=True), strict=True):
+    middles_ns = (mine["model_lower_ns"].to_numpy(np.int64) + mine["model_upper_ns"].to_numpy(np.int64)) // 2
+    histogram = HdrHistogram(1, 3600 * 10**6, _DIGITS)
+    for value, count in zip(*np.unique(_resolved(middles_ns // NS_PER_US), return_counts=True), strict=True):
         histogram.record_value(int(value), int(count))
-    with run.histogram(source, replica).open("wb") as file:
-        histogram.output_percentile_distribution(file, 1000.0)
-        file.write(f"#[{verdict}]\n".encode())  # the format's comment
+    text = BytesIO()
+    histogram.output_percentile_distribution(text, US_PER_MS)
+    # hdrh scales all values but this one.
+    unscaled, scaled = (b"%12.3f]" % (histogram.get_stddev() / ratio) for ratio in (1, US_PER_MS))
+    comment = f"#[{marks}]\n".encode()
+    run.histogram(source, replica).write_bytes(text.getvalue().replace(unscaled, scaled) + comment)
+
+
+def _resolved(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positive values as coarse as a histogram of three digits keeps them, so that few differ."""
+    values = np.maximum(values, 1)
+    _, exponent = np.frexp(values.astype(np.float64))
+    shift = np.maximum(exponent.astype(np.int64) - _DIGIT_BITS, 0)
+    return values >> shift << shift

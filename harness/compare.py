@@ -1,13 +1,17 @@
-"""`python -m harness.compare`: do runs or Region pairs differ, by how much, and how sure is that?"""
+"""`python -m harness.compare`: do runs or Region pairs differ, by how much, and how sure is that?
+
+As `harness.compare(runs)` the module itself is `harness.analysis.tables.compare`, whichever was there first.
+"""
 
 from __future__ import annotations
 
 import argparse
-import glob
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -74,9 +78,10 @@ def main(argv: Sequence[str]) -> ExitCode:
     if arguments.html and not arguments.matrix:
         raise UsageError("--html is the page of a --matrix; add --matrix")
 
+    from harness.analysis.load import load_runs
     from harness.analysis.run_groups import compare_all, group_runs, usable_runs
 
-    runs = find_runs(arguments.runs, arguments.results)
+    runs = load_runs(arguments.runs, arguments.results)
     kept, left = usable_runs(runs, include_invalid=arguments.include_invalid, force=arguments.force)
     for run in left:
         say(f"left out, INVALID: {run.directory.path.name} (--include-invalid uses it)")
@@ -89,27 +94,6 @@ def main(argv: Sequence[str]) -> ExitCode:
     labels = sorted({run.summary["label"] for run in kept})
     _show(arguments, comparisons, labels)
     return _judge(comparisons, thresholds, regression=arguments.regression)
-
-
-def find_runs(names: Sequence[str], results: Path) -> list[Run]:
-    """The runs that paths, names, globs and "latest" mean, each once.
-
-    Raises:
-        DamagedRun: one does not exist or cannot be read.
-    """
-    from harness.analysis.load import load_run
-
-    found: dict[Path, Run] = {}
-    for name in names:
-        matches = sorted(glob.glob(name)) if glob.has_magic(name) else [name]  # noqa: PTH207 # absolute ones too
-        if not matches:
-            raise UsageError(f"no run matches {name!r}")
-        for match in matches:
-            if match != name and Path(match).is_symlink():
-                continue  # results/latest is one of the others
-            run = load_run(match, results)
-            found[run.directory.path] = run
-    return list(found.values())
 
 
 def parse_threshold(text: str) -> tuple[str, float]:
@@ -265,6 +249,15 @@ def _interval(low: float | None, high: float | None) -> str:
 def _ms(value: Any) -> str:
     return "n/a" if value is None else format_duration(value * NS_PER_MS)
 
+
+class _Callable(ModuleType):
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from harness.analysis.tables import compare
+
+        return compare(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
     run_verb(main)

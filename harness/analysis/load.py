@@ -1,8 +1,9 @@
-"""The public way to a finished run: `harness.load_run`."""
+"""The public way to finished runs: `harness.load_run` and `harness.load_runs`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import glob
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.analysis.draw import FIGURES
+from harness.analysis.ground_truth import measure_accuracy, read_truth, with_truth
+from harness.analysis.plots import brackets_against_truth
 from harness.analysis.summary import measured_pairs
-from harness.errors import DamagedRun
+from harness.analysis.view import pair_samples
+from harness.errors import DamagedRun, UsageError
 from harness.records.manifest import read_json
 from harness.records.run_directory import RunDirectory, find_run
 from harness.records.samples import read_samples
@@ -51,10 +55,9 @@ class Run:
         """
         from harness.terminal import format_estimate
 
-        mark = "" if self.summary["verdict"] == "VALID" else " (INVALID)"
         rows = [
             {"from": pair["from"], "to": pair["to"], "measure": label, "n": pair["outcomes"]["visible"]}
-            | {f"{name}{mark}": format_estimate(estimate) for name, estimate in pair[key].items()}
+            | {f"{name}{self._mark}": format_estimate(estimate) for name, estimate in pair[key].items()}
             for pair in measured_pairs(self.summary)
             for label, key in _MEASURES.items()
         ]
@@ -65,16 +68,77 @@ class Run:
         return pd.DataFrame(self.summary["gates"]).set_index("name")
 
     def figure(self, name: str, source: str | None = None, replica: str | None = None) -> Figure:
-        """One of `the figures` ("ecdf", "latency-over-run", …) for a pair, by default the first.
+        """One of `harness.FIGURES` ("ecdf", "latency-over-run", …) for a pair, by default the first that fits.
 
         Raises:
-            ValueError: no such figure, or the run did not measure this pair.
+            UsageError: no such figure, or the run did not measure this pair.
         """
         if name not in FIGURES:
-            raise ValueError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
-        first = self.pairs[0]
-        figure: Figure = FIGURES[name](self.samples, self.summary, (source or first[0], replica or first[1]))
+            raise UsageError(f"there is no figure {name!r}; there are {', '.join(FIGURES)}")
+        figure: Figure = FIGURES[name](self.samples, self.summary, self._pair(source, replica))
         return figure
+
+    def everywhere_table(self) -> pd.DataFrame:
+        """How long until a write is visible in every replica of its source, as text; empty for single pairs."""
+        from harness.terminal import format_estimate
+
+        rows = [
+            {"from": entry["from"], "replicas": ", ".join(entry["replicas"])}
+            | {f"{name}{self._mark}": format_estimate(found) for name, found in entry["latency_ms"].items()}
+            for entry in self.summary["everywhere"]
+        ]
+        return pd.DataFrame(rows, columns=None if rows else ["from", "replicas"]).set_index("from")
+
+    def asymmetry_table(self) -> pd.DataFrame:
+        """One direction less the other (b → a minus a → b), milliseconds; empty where none was measured both ways."""
+        rows = [
+            {"a": entry["between"][0], "b": entry["between"][1], "cell": name}
+            | {key: cell[key] for key in ("value", "low", "high", "verdict")}
+            for entry in self.summary["asymmetry"]
+            for name, cell in entry["difference_ms"].items()
+        ]
+        columns = ["a", "b", "cell", "value", "low", "high", "verdict"]
+        table = pd.DataFrame(rows, columns=columns).set_index(columns[:3])
+        return table.rename(columns={name: f"{name}_ms{self._mark}" for name in columns[3:6]})
+
+    def truth_table(self) -> pd.DataFrame:
+        """The emulator's truth against the brackets, a row per Region pair: coverage, bias and error (ms).
+
+        Raises:
+            HarnessError: not a run on the emulator, or nothing became visible.
+        """
+        truth, rows = read_truth(self.directory.truth), []
+        for source, replica in self.pairs:
+            mine = pair_samples(self.samples, source, replica)
+            if not (mine["outcome"] == "visible").any():
+                raise UsageError(
+                    f"no write from {source} became visible in {replica}: there is no error to show"
+                )
+            accuracy = measure_accuracy(mine, truth).to_json()
+            rows.append({"from": source, "to": replica, "verdict": self.summary["verdict"]} | accuracy)
+        return pd.DataFrame(rows).set_index(["from", "to"])
+
+    def truth_figure(self, source: str | None = None, replica: str | None = None) -> Figure:
+        """Every bracket of a pair, by default the first that fits, against the emulator's truth.
+
+        Raises:
+            HarnessError: not a run on the emulator, or the run did not measure this pair.
+        """
+        pair = self._pair(source, replica)
+        joined = with_truth(pair_samples(self.samples, *pair), read_truth(self.directory.truth))
+        figure: Figure = brackets_against_truth(joined, self.summary, pair)
+        return figure
+
+    @property
+    def _mark(self) -> str:
+        return "" if self.summary["verdict"] == "VALID" else " (INVALID)"
+
+    def _pair(self, source: str | None, replica: str | None) -> tuple[str, str]:
+        for pair in self.pairs:
+            if source in (None, pair[0]) and replica in (None, pair[1]):
+                return pair
+        known = ", ".join(f"{a} → {b}" for a, b in self.pairs)
+        raise UsageError(f"the run has no pair {source or '…'} → {replica or '…'}; there are {known}")
 
 
 def load_run(name: str | Path = "latest", results: str | Path = "results") -> Run:
@@ -96,3 +160,34 @@ def load_run(name: str | Path = "latest", results: str | Path = "results") -> Ru
         read_json(directory.summary),
         read_samples(directory.samples),
     )
+
+
+def load_runs(
+    names: str | Path | Sequence[str | Path] = "latest", results: str | Path = "results"
+) -> list[Run]:
+    """Finished runs by directories, names in `results`, globs of either, or "latest": each once, in that order.
+
+    Raises:
+        DamagedRun: one cannot be found or read.
+        UsageError: a glob matches no run.
+    """
+    found: dict[Path, Run] = {}
+    for name in [names] if isinstance(names, str | Path) else names:
+        for match in _matches(str(name), Path(results)):
+            run = load_run(match, results)
+            found[run.directory.path] = run
+    return list(found.values())
+
+
+def _matches(name: str, results: Path) -> list[str | Path]:
+    """The run directories a glob means, sorted by name; a name that is no glob stands for itself."""
+    if not glob.has_magic(name):
+        return [name]
+    paths = [Path(path) for path in sorted(glob.glob(name)) or sorted(glob.glob(str(results / name)))]  # noqa: PTH207
+    # results/latest is one of the others.
+    runs: list[str | Path] = [
+        path for path in paths if (path / "manifest.json").exists() and not path.is_symlink()
+    ]
+    if not runs:
+        raise UsageError(f"no run matches {name!r}, here or in {results}")
+    return runs

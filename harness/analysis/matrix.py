@@ -11,7 +11,7 @@ from harness.analysis.percentiles import Estimate, Unsupported, estimate_percent
 from harness.analysis.run_groups import group_runs, pooled_by_pair
 from harness.units import percentile_name
 
-PERCENTILES = (50.0, 99.0)
+PERCENTILES = (50.0, 90.0, 99.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Every figure states a finding in its title, carries where its data come from, th
 looks unmistakably different when the run is invalid.
 """
 
+from harness.analysis.plots.calibration import brackets_against_truth, error_by_condition
 from harness.analysis.plots.comparison import comparison_overlay, difference_plot
 from harness.analysis.plots.conditions import run_conditions
 from harness.analysis.plots.ecdf import latency_ecdf
@@ -14,8 +15,10 @@ from harness.analysis.plots.tail import latency_tail
 from harness.analysis.plots.waiting import waiting_time
 
 __all__ = [
+    "brackets_against_truth",
     "comparison_overlay",
     "difference_plot",
+    "error_by_condition",
     "latency_ecdf",
     "latency_over_run",
     "latency_tail",

@@ -59,7 +59,7 @@ def load_calibration(path: str | Path) -> Calibration:
     Raises:
         HarnessError: there is no such file, or it is not a calibration.
     """
-    path = Path((sorted(glob.glob(str(path))) or [path])[-1])  # noqa: PTH207 # absolute ones too
+    path = Path((sorted(glob.glob(str(path))) or [str(path)])[-1])  # noqa: PTH207 # absolute ones too
     try:
         cells = orjson.loads(path.read_bytes())["cells"]
         missing = sorted({name for cell in cells for name in _COLUMNS if name not in cell})

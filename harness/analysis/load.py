@@ -183,11 +183,10 @@ def _matches(name: str, results: Path) -> list[str | Path]:
     """The run directories a glob means, sorted by name; a name that is no glob stands for itself."""
     if not glob.has_magic(name):
         return [name]
-    paths = [Path(path) for path in sorted(glob.glob(name)) or sorted(glob.glob(str(results / name)))]  # noqa: PTH207
-    # results/latest is one of the others.
-    runs: list[str | Path] = [
-        path for path in paths if (path / "manifest.json").exists() and not path.is_symlink()
-    ]
-    if not runs:
-        raise UsageError(f"no run matches {name!r}, here or in {results}")
-    return runs
+    for pattern in (name, str(results / name)):
+        paths = [Path(path) for path in sorted(glob.glob(pattern))]  # noqa: PTH207 # absolute ones too
+        # results/latest is one of the others.
+        runs = [path for path in paths if (path / "manifest.json").exists() and not path.is_symlink()]
+        if runs:
+            return list(runs)
+    raise UsageError(f"no run matches {name!r}, here or in {results}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -17,14 +18,15 @@ from harness.analysis.plots.view import Floats, column_ns
 from harness.analysis.plots.words import Marks, caption, pair_entry, run_marks
 from harness.units import NS_PER_MS, format_count, format_duration
 
-_SHOWN = 400  # brackets drawn; more cannot be told apart
+_SHOWN = 300  # brackets drawn; more cannot be told apart
+_LINE_PT = 1.0
 _BRACKETS = (
-    "Each upright line is one write: dark the model bracket, light the hard bracket, less the true latency from the "
-    "simulation’s own record, so that a bracket holds the truth where it crosses zero. Sorted by the middle{evenly}."
+    "Each upright line is one write: its bracket less the true latency by the simulation’s own record, so that it "
+    "holds the truth where it crosses zero; those that do not are red. Sorted by the model bracket’s middle{evenly}."
 )
 _ERRORS = (
-    "Error: distance of the model bracket’s middle from the true latency. Dot: median; bar: up to the 99th percentile; "
-    "diamond: half the median width of a bracket. Each row varies one axis of the usual condition."
+    "Rows: round trip, lag, way to poll, writes per second. Error: distance of the model bracket’s middle from the "
+    "true latency. Dot: median; bar: up to the 99th percentile; diamond: half the median width of a bracket."
 )
 
 
@@ -37,37 +39,49 @@ def brackets_against_truth(joined: pd.DataFrame, summary: Mapping[str, Any], pai
     """
     entry = pair_entry(summary, pair)
     mine = joined[(joined["from_region"] == pair[0]) & (joined["to_region"] == pair[1])]
-    n, holds = len(mine), int(mine["hard_holds"].sum())
+    n, of = len(mine), format_count(len(mine))
+    holds = {kind: format_count(mine[f"{kind}_holds"].sum()) for kind in ("hard", "model")}
     chosen = _evenly(mine.sort_values("error_ns"))
-    evenly = f", {format_count(len(chosen))} of {format_count(n)} shown" if len(chosen) < n else ""
-    figure, (axes,) = framed(
-        f"The hard bracket holds the truth in {format_count(holds)} of {format_count(n)}, "
-        f"the model bracket in {format_count(mine['model_holds'].sum())}",
+    evenly = f", {format_count(len(chosen))} of {of} shown" if len(chosen) < n else ""
+    figure, panels = framed(
+        f"Truth inside: {holds['hard']} of {of} hard, {holds['model']} of {of} model brackets",
         run_marks(summary, f"{pair[0]} → {pair[1]}"),
         caption(summary, entry, _BRACKETS.format(evenly=evenly)),
+        heights=(1.0, 1.0),
         left_in=1.05,
+        axes_in=4.0,
+        labels_in=0.4,
+        gap=0.28,
+        above_in=0.2,
     )
+    for axes, kind, colour in zip(panels, ("model", "hard"), (style.ESTIMATE, style.BAND), strict=True):
+        _draw_brackets(axes, chosen, kind, colour)
+    panels[-1].set_xlim(-0.01 * max(1, len(chosen)), 1.01 * max(1, len(chosen)))
+    panels[-1].set_xlabel("writes, sorted")
+    return figure
+
+
+def _draw_brackets(axes: Axes, chosen: pd.DataFrame, kind: str, colour: str) -> None:
     truth = column_ns(chosen, "true_ns")
-    ends = {
-        name: column_ns(chosen, f"{name}_ns") - truth
-        for name in ("hard_lower", "hard_upper", "model_lower", "model_upper")
-    }
-    reach = max((float(np.abs(values).max()) for values in ends.values() if len(values)), default=1e6)
+    low, high = (column_ns(chosen, f"{kind}_{end}_ns") - truth for end in ("lower", "upper"))
+    reach = max(float(np.abs((low, high)).max()), 1.0) if len(chosen) else float(NS_PER_MS)
     scale, unit = time_unit(reach)
-    at = np.arange(len(chosen))
-    for kind, colour, width in (("hard", style.BAND, 1.6), ("model", style.ESTIMATE, 1.6)):
-        low, high = ends[f"{kind}_lower"] / scale, ends[f"{kind}_upper"] / scale
+    at, held = np.arange(len(chosen)), (low <= 0) & (high >= 0)
+    for mask, shade, name in ((held, colour, kind), (~held, style.ALERT, f"{kind}-missing")):
         axes.vlines(
-            at, low, high, colors=colour, linewidth=width, label=f"{kind} bracket", gid=f"{kind}-brackets"
+            at[mask],
+            low[mask] / scale,
+            high[mask] / scale,
+            colors=shade,
+            linewidth=_LINE_PT,
+            gid=f"brackets-{name}",
         )
     axes.axhline(0, color=style.INK, linewidth=1.4, gid="truth")
-    axes.set_xlim(-0.01 * max(1, len(chosen)), 1.01 * max(1, len(chosen)))
+    axes.set_ylim(-1.1 * reach / scale, 1.1 * reach / scale)
     axes.set_xticks([])
-    axes.set_xlabel("writes, sorted")
-    axes.set_ylabel(f"bracket less the truth ({unit})")
-    axes.set_ylim(-1.1 * reach / scale, 1.45 * reach / scale)
-    axes.legend(loc="upper left", ncols=2, handlelength=1.6)
-    return figure
+    axes.set_title(
+        f"{kind.capitalize()} bracket less the truth ({unit})", loc="left", fontsize=style.SMALL_PT, pad=5
+    )
 
 
 @styled
@@ -78,12 +92,8 @@ def error_by_condition(cells: Sequence[Mapping[str, Any]]) -> Figure:
     samples = sum(cell["n"] for cell in cells)
     medians = [cell["error_p50_ms"] * NS_PER_MS for cell in cells]
     figure, (axes,) = framed(
-        f"Median error from {format_duration(min(medians))} to {format_duration(max(medians))}; "
-        + (
-            f"{missed} conditions with a hard bracket that misses"
-            if missed
-            else "no hard bracket misses the truth"
-        ),
+        f"Median error {format_duration(min(medians))} to {format_duration(max(medians))}, "
+        + (f"hard brackets miss in {missed}" if missed else "every hard bracket holds"),
         Marks(f"{len(cells)} conditions", "simulated", "INVALID" if invalid else "VALID", invalid),
         f"n = {format_count(samples)} writes in all. {_ERRORS}",
         left_in=3.35,
@@ -122,11 +132,11 @@ def error_by_condition(cells: Sequence[Mapping[str, Any]]) -> Figure:
             color=style.INK if cell["verdict"] == "VALID" else style.ALERT,
             annotation_clip=False,
         )
-    axes.legend(loc="upper center", ncols=3, handlelength=1.2, columnspacing=1.2)
+    axes.legend(loc="upper center", ncols=3, handletextpad=0.2, columnspacing=1.0)
     return figure
 
 
-def _error_axis(axes: Any, values: Floats) -> None:
+def _error_axis(axes: Axes, values: Floats) -> None:
     shown = values[values > 0]
     low, high = float(shown.min()) / 1.3, float(shown.max()) * 1.3
     axes.set_xscale("log")

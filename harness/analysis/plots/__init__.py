@@ -8,7 +8,7 @@ from harness.analysis.plots.calibration import brackets_against_truth, error_by_
 from harness.analysis.plots.comparison import comparison_overlay, difference_plot
 from harness.analysis.plots.conditions import run_conditions
 from harness.analysis.plots.ecdf import latency_ecdf
-from harness.analysis.plots.frame import save
+from harness.analysis.plots.files import save
 from harness.analysis.plots.matrix import matrix_heat_map
 from harness.analysis.plots.over_run import latency_over_run
 from harness.analysis.plots.tail import latency_tail

@@ -18,8 +18,8 @@ from harness.analysis.plots.curves import as_note
 from harness.analysis.plots.frame import framed, say_in_middle, styled
 from harness.analysis.plots.view import Floats, pair_view
 from harness.analysis.plots.violations import Violation, bin_starts_s, series, violations
-from harness.analysis.plots.words import caption, run_marks, unbroken
-from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
+from harness.analysis.plots.words import caption, run_marks, setting_text, unbroken
+from harness.units import NS_PER_MS, format_count, format_duration
 
 _LOG_FROM = 8.0  # how many times the limit the worst may be before the axis is logarithmic
 _APART = 0.2  # of a panel's height, under which two labels in the margin would touch
@@ -56,13 +56,10 @@ def run_conditions(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tupl
     timeline = summary.get("timeline")
     beyond = violations(summary, pair)
     panels = [] if timeline is None else _panels(timeline, pair)
-    step = (
-        format_duration((timeline or {"step_s": 1})["step_s"] * NS_PER_S).replace(".00", "").replace(".0", "")
-    )
     figure, axes = framed(
         _title(timeline, beyond),
         run_marks(summary, view.subject),
-        caption(summary, view.entry, _METHOD.format(step=unbroken(step))),
+        caption(summary, view.entry, _METHOD.format(step=_step_text(timeline))),
         as_note([found.words for found in beyond]),
         heights=(1.0,) * max(1, len(panels)),
         left_in=0.95,
@@ -115,7 +112,7 @@ def _draw_panel(axes: Axes, panel: _Panel, edges: Floats, colour: str) -> None:
     how: dict[str, Any] = {"step": "post", "linewidth": 0}
     axes.fill_between(edges, low, high, color=style.BAND, alpha=0.45, gid=f"band-{panel.name}", **how)
     over = high > limit
-    within = np.maximum(np.minimum(high, limit), low)
+    within = np.minimum(high, limit)
     where = over | np.append(False, over[:-1])  # the step that ends where a bin begins belongs to it as well
     axes.fill_between(
         edges,
@@ -186,6 +183,10 @@ def _title(timeline: Mapping[str, Any] | None, beyond: Sequence[Violation]) -> s
     passed = len(set().union(*(found.starts_s.tolist() for found in beyond)))
     seconds, of = format_count(step_s * (bins - passed)), format_count(step_s * bins)
     return f"{seconds} of {of} s were within every limit" if passed else f"All {of} s were within every limit"
+
+
+def _step_text(timeline: Mapping[str, Any] | None) -> str:
+    return unbroken(setting_text(1_000 * (timeline["step_s"] if timeline else 1)))
 
 
 def _plain(limit_ms: float) -> str:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -16,15 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from harness.analysis.plots import style
 from harness.analysis.plots.text import line_in, place_text, text_width_in, wrapped
 from harness.analysis.plots.words import Marks
 
 _MAX_REASONS = 3
-_OUTLINE = re.compile(r' d="[^"]*"')
-_LONG = re.compile(r"-?\d+\.\d{3,}")
 
 
 def styled(draw: Any) -> Any:
@@ -83,43 +77,6 @@ def framed(
             _hatch(panel)
         _watermark(axes[-1])
     return figure, axes
-
-
-def save(figure: Figure, path: Path | str) -> None:
-    """Write the figure as PNG or SVG, by the path's suffix: equal figures give equal bytes.
-
-    Raises:
-        ValueError: another suffix.
-    """
-    path = Path(path)
-    with mpl.rc_context(style.STYLE):
-        match path.suffix.lower():
-            case ".png":
-                _write_png(figure, path)
-            case ".svg":
-                _write_svg(figure, path)
-            case _:
-                raise ValueError(f"figures are saved as .png or .svg, not {path.name}")
-
-
-def _write_png(figure: Figure, path: Path) -> None:
-    """With a palette of the figure's own: a third of the bytes, and no difference to see."""
-    figure.set_dpi(style.DPI)
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
-    palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    palette.save(path, dpi=(style.DPI, style.DPI))
-
-
-def _write_svg(figure: Figure, path: Path) -> None:
-    """With coordinates to a hundredth of a point."""
-    text = StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    short = _OUTLINE.sub(
-        lambda found: _LONG.sub(lambda long: f"{float(long[0]):.2f}", found[0]), text.getvalue()
-    )
-    path.write_text(short, encoding="utf-8")
 
 
 def say_in_middle(axes: Axes, words: str) -> None:

@@ -10,17 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from numpy.typing import NDArray
 
 from harness.analysis.plots import style
 from harness.analysis.plots.axis import log_time_axis, time_unit
 from harness.analysis.plots.frame import framed, say_in_middle, styled
-from harness.analysis.plots.text import text_width_in
+from harness.analysis.plots.strip import UNSEEN, draw_unseen, label_strip, margin_in, unseen_label
 from harness.analysis.plots.view import PairView, column_ns, pair_view
 from harness.analysis.plots.violations import Violation, mark_violation, violations
 from harness.analysis.plots.words import caption, latency_title, run_marks
-from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
+from harness.units import NS_PER_MS, NS_PER_S, format_duration
 
 Floats = NDArray[np.float64]
 
@@ -30,13 +29,6 @@ _BIN_LEAST = 40  # writes in a bin, so that its p95 means something
 _SLOWEST = 300  # writes drawn one by one beside the bands
 _LOG_FROM = 6.0  # ratio of the slowest to the median above which the axis is logarithmic
 _LABEL_APART = 0.13  # of the height of the axes, under which two labels in the margin would touch
-# Outcome → (marker, colour, words); in a strip above the latencies, for they have none.
-_UNSEEN = {
-    "late": ("^", style.ORANGE, "late"),
-    "lost": ("X", style.CENSORED, "lost"),
-    "write_failed": ("|", style.PURPLE, "write failed"),
-    "write_indeterminate": ("d", style.QUIET, "write indeterminate"),
-}
 
 
 @styled
@@ -50,10 +42,10 @@ def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tu
         ValueError: the run did not measure this pair.
     """
     view = pair_view(samples, summary, pair)
-    unseen = {name: view.samples["outcome"].to_numpy() == name for name in _UNSEEN}
+    unseen = {name: view.samples["outcome"].to_numpy() == name for name in UNSEEN}
     unseen = {name: mask for name, mask in unseen.items() if mask.any()}
     beyond = violations(summary, pair)
-    labels = [_unseen_label(name, mask) for name, mask in unseen.items()] + [found.words for found in beyond]
+    labels = [unseen_label(name, mask) for name, mask in unseen.items()] + [found.words for found in beyond]
     each = view.n <= EACH_UP_TO
     method = (_METHOD_EACH if each else _METHOD_BANDS) + (_METHOD_BEYOND if beyond else "")
     figure, panels = framed(
@@ -62,7 +54,7 @@ def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tu
         caption(summary, view.entry, method),
         heights=(0.10 * len(labels), 1.0) if labels else (1.0,),
         left_in=1.05,
-        right_in=_margin_in(labels),
+        right_in=margin_in(labels),
         axes_in=style.AXES_IN + 0.2 * len(labels),
     )
     axes = panels[-1]
@@ -76,10 +68,10 @@ def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tu
         _draw_bands(axes, at[closed], (lower + upper)[closed] / 2 / scale)
     _draw_percentiles(axes, view, scale)
     if labels:
-        _draw_strip(panels[0], at, unseen)
+        draw_unseen(panels[0], at, unseen)
         for row, found in enumerate(beyond, len(unseen)):
             mark_violation(panels[0], row, found, per_unit)
-        _label_strip(panels[0], labels)
+        label_strip(panels[0], labels)
     return figure
 
 
@@ -203,52 +195,4 @@ def _draw_percentiles(axes: Axes, view: PairView, scale: float) -> None:
             fontsize=style.SMALL_PT,
             annotation_clip=False,
             gid=f"label-{name}",
-        )
-
-
-def _unseen_label(name: str, mask: NDArray[np.bool_]) -> str:
-    return f"{format_count(mask.sum())} {_UNSEEN[name][2]}".replace(" write ", " ")
-
-
-def _margin_in(labels: Sequence[str]) -> float:
-    """Room for the words in the right margin."""
-    font = FontProperties(family="DejaVu Sans", size=style.SMALL_PT)
-    return max([1.0, *(text_width_in(label, font) + 0.25 for label in labels)])
-
-
-def _draw_strip(strip: Axes, at: Floats, unseen: Mapping[str, NDArray[np.bool_]]) -> None:
-    """One row per outcome that has no latency, its marks at their times."""
-    for row, (name, mask) in enumerate(unseen.items()):
-        marker, colour, _ = _UNSEEN[name]
-        strip.plot(
-            at[mask],
-            np.full(int(mask.sum()), row),
-            marker,
-            color=colour,
-            markersize=8,
-            markeredgewidth=1.6 if marker == "|" else 0.5,
-            clip_on=False,
-            gid=name,
-        )
-
-
-def _label_strip(strip: Axes, labels: Sequence[str]) -> None:
-    """A line along each row, and its words in the right margin."""
-    strip.set_ylim(len(labels) - 0.5, -0.5)
-    strip.set_yticks([])
-    strip.grid(visible=False)
-    strip.tick_params(axis="x", bottom=False, labelbottom=False)
-    strip.spines[["left", "bottom"]].set_visible(False)
-    for row, words in enumerate(labels):
-        strip.axhline(row, color=style.GRID, linewidth=0.8, zorder=0.5)
-        strip.annotate(
-            words,
-            (1, row),
-            xycoords=strip.get_yaxis_transform(),
-            xytext=(5, 0),
-            textcoords="offset points",
-            verticalalignment="center",
-            fontsize=style.SMALL_PT,
-            color=style.INK,
-            annotation_clip=False,
         )

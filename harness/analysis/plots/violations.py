@@ -77,8 +77,11 @@ def _refused(timeline: Mapping[str, Any], pair: tuple[str, str]) -> Iterator[tup
         if (entry["region"], entry["request"]) in ((pair[0], "write"), (pair[1], "read"))
     ]
     if mine:
-        for gate, name in (("throttles", "throttled"), ("first_attempts", "failed")):
-            yield gate, f"{{count}} {name}", np.sum([entry[name] for entry in mine], axis=0)
+        throttled, failed = (
+            np.sum([entry[name] for entry in mine], axis=0) for name in ("throttled", "failed")
+        )
+        yield "throttles", "{count} throttled", throttled
+        yield "first_attempts", "{count} other failures", failed
 
 
 def _beyond_limits(timeline: Mapping[str, Any], pair: tuple[str, str]) -> Iterator[tuple[str, str, Floats]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.cli import Parser, parsed_by, run_verb, say
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 from harness.measure.plan import Polling, RunConfig, Workload
 from harness.measure.schedules import SCHEDULES
 from harness.units import NS_PER_MS, NS_PER_S, parse_positive_duration_ns
@@ -45,6 +45,19 @@ def grid(*, full: bool) -> Iterator[Condition]:
     cells += [Condition(strategy=strategy) for strategy in STRATEGIES]
     cells += [Condition(rate_per_s=rate) for rate in RATES_PER_S]
     yield from dict.fromkeys(cells)
+
+
+def polled_with(cells: Iterable[Condition], ways: str) -> list[Condition]:
+    """The cells polled in one of these ways, separated by commas.
+
+    Raises:
+        UsageError: a way that is not known.
+    """
+    wanted = ways.split(",")
+    unknown = [way for way in wanted if way not in STRATEGIES]
+    if unknown:
+        raise UsageError(f"--poll-with {ways!r} is not one or more of {', '.join(STRATEGIES)}, with commas")
+    return [cell for cell in cells if cell.strategy in wanted]
 
 
 def calibrate_cell(
@@ -93,10 +106,13 @@ def main(argv: Sequence[str]) -> ExitCode:
     interval = parsed_by(parse_positive_duration_ns)
     parser.add_argument("--poll-interval", type=interval, default=5 * NS_PER_MS, metavar="T", help="(5ms)")
     parser.add_argument("--schedule", choices=SCHEDULES, default="adaptive", help="(adaptive)")
+    parser.add_argument(
+        "--poll-with", default=",".join(STRATEGIES), metavar="WAY[,WAY…]", help=f"({','.join(STRATEGIES)})"
+    )
     parser.add_argument("--full", action="store_true", help="every combination, not each axis by itself")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON alone on stdout")
     arguments = parser.parse_args(argv)
-    cells = list(grid(full=arguments.full))
+    cells = polled_with(grid(full=arguments.full), arguments.poll_with)
     rows = []
     with tempfile.TemporaryDirectory(prefix="calibrate-") as scratch:
         for number, cell in enumerate(cells, 1):

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.calibrate import Condition, calibrate_cell, grid
+import pytest
+
+from harness.calibrate import Condition, calibrate_cell, grid, polled_with
 from harness.units import NS_PER_MS
 
 
@@ -28,8 +30,15 @@ def test_a_cell_reports_coverage_error_and_cost_against_the_truth(tmp_path: Path
     assert row["cpu_ms_per_sample"] > 0
 
 
-def test_bad_input_is_one_sentence() -> None:
-    command = [sys.executable, "-m", "harness.calibrate", "--poll-interval", "often"]
+def test_ways_to_poll_can_be_chosen() -> None:
+    chosen = polled_with(grid(full=False), "query,batch")
+    assert {cell.strategy for cell in chosen} == {"query", "batch"}
+    assert len(chosen) == len(list(grid(full=False))) - 1
+
+
+@pytest.mark.parametrize("flags", [("--poll-interval", "often"), ("--poll-with", "often")])
+def test_bad_input_is_one_sentence(flags: tuple[str, str]) -> None:
+    command = [sys.executable, "-m", "harness.calibrate", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "'often'" in done.stderr

@@ -35,7 +35,7 @@ def shortened(module: str, arguments: list[str], tmp_path: Path) -> list[str]:
                 del arguments[arguments.index(size) : arguments.index(size) + 2]
         return [*arguments, *QUICK_RUN, "--results", str(tmp_path)]
     if module in ("harness.report", "harness.compare"):
-        example = next((ROOT / "results").glob("example-*"))
+        example = max((ROOT / "results").glob("example-*/manifest.json")).parent
         shutil.copytree(example, tmp_path / "results" / "latest")
         return [*arguments, "--results", str(tmp_path / "results")]
     return arguments

@@ -46,7 +46,7 @@ class Calibration:
         return pd.DataFrame(list(self.cells), columns=list(_COLUMNS)).set_index(_CONDITION)
 
     def figure(self) -> Figure:
-        """The error by condition: median and 99th percentile, beside the median width of the brackets."""
+        """The error by condition: median and largest, beside half the median width of the brackets."""
         from harness.analysis.plots import error_by_condition
 
         figure: Figure = error_by_condition(self.cells)

@@ -26,7 +26,7 @@ _BRACKETS = (
 )
 _ERRORS = (
     "Rows: round trip, lag, way to poll, writes per second. Error: distance of the model bracket’s middle from the "
-    "true latency. Dot: median; bar: up to the 99th percentile; diamond: half the median width of a bracket."
+    "true latency. Dot: median; bar: up to the largest; diamond: half the median width of a bracket."
 )
 
 
@@ -86,7 +86,7 @@ def _draw_brackets(axes: Axes, chosen: pd.DataFrame, kind: str, colour: str) -> 
 
 @styled
 def error_by_condition(cells: Sequence[Mapping[str, Any]]) -> Figure:
-    """A row per condition of a calibration: median and 99th percentile of the error, and half a bracket's width."""
+    """A row per condition of a calibration: median and largest error, and half a bracket's width."""
     invalid = [f"{_condition(cell)}" for cell in cells if cell["verdict"] != "VALID"]
     missed = sum(cell["hard_coverage"] < 1 for cell in cells)
     samples = sum(cell["n"] for cell in cells)
@@ -100,7 +100,7 @@ def error_by_condition(cells: Sequence[Mapping[str, Any]]) -> Figure:
         right_in=1.0,
         axes_in=0.5 + 0.34 * len(cells),
     )
-    ends = np.array([[cell[name] for name in ("error_p50_ms", "error_p99_ms")] for cell in cells], np.float64)
+    ends = np.array([[cell[name] for name in ("error_p50_ms", "error_max_ms")] for cell in cells], np.float64)
     widths = np.array([cell["width_p50_ms"] / 2 for cell in cells], np.float64)
     _error_axis(axes, np.concatenate((ends.ravel(), widths)))
     rows = np.arange(len(cells))
@@ -113,8 +113,8 @@ def error_by_condition(cells: Sequence[Mapping[str, Any]]) -> Figure:
         color=style.ESTIMATE,
         markersize=10,
         markeredgewidth=2.4,
-        label="its p99",
-        gid="p99",
+        label="largest",
+        gid="largest",
     )
     axes.plot(widths, rows, "D", color=style.VERMILION, markersize=5, label="half a bracket", gid="widths")
     axes.set_ylim(len(cells) - 0.5, -1.5)

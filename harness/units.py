@@ -55,6 +55,21 @@ def parse_offset_ns(text: str) -> int:
     return -nanoseconds if earlier else nanoseconds
 
 
+def parse_window_ns(text: str) -> tuple[int, int]:
+    """Read "8s-16s" as its two ends in nanoseconds, the second after the first.
+
+    Raises:
+        UsageError: the text is not a window.
+    """
+    start, dash, end = text.partition("-")
+    if not dash:
+        raise UsageError(f"window {text!r} is not two durations such as 8s-16s")
+    window_ns = parse_duration_ns(start), parse_duration_ns(end)
+    if window_ns[0] >= window_ns[1]:
+        raise UsageError(f"window {text!r} must end after it starts")
+    return window_ns
+
+
 def parse_rate_per_s(text: str) -> float:
     """Read "20/s", "600/m" or "20" as events per second, above zero.
 

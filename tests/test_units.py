@@ -11,6 +11,7 @@ from harness.units import (
     parse_positive_duration_ns,
     parse_rate_per_s,
     parse_size_bytes,
+    parse_window_ns,
 )
 
 
@@ -71,3 +72,13 @@ def test_sizes_are_read_in_dynamodbs_kilobytes(text: str, size: int) -> None:
 )
 def test_durations_are_printed_with_three_digits_and_a_unit(nanoseconds: float, text: str) -> None:
     assert format_duration(nanoseconds) == text
+
+
+def test_a_window_is_two_durations() -> None:
+    assert parse_window_ns("8s-1m") == (8_000_000_000, 60_000_000_000)
+
+
+@pytest.mark.parametrize("text", ["8s", "16s-8s", "8s-8s", "-8s", "8-16"])
+def test_what_is_no_window_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"window|duration"):
+        parse_window_ns(text)

@@ -4,6 +4,7 @@ examples:
   python -m harness.emulator --regions us-west-2,ap-southeast-2
   python -m harness.emulator --regions us-west-2,eu-west-1 --lag median=400ms,sigma=0.3 --rtt none --seed 7
   python -m harness.emulator --regions us-east-1,us-west-2 --lag slow --truth truth.jsonl --port 8000
+  python -m harness.emulator --regions us-east-1,us-west-2 --pause 8s-16s --throttle us-west-2:reads=20s-25s
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import orjson
 
+from harness.emulator.faults import parse_faults
 from harness.emulator.lag import PRESETS, parse_lag
 from harness.emulator.replication import Settings, World, parse_eventual
 from harness.emulator.rtt import PairRtt, check_region, parse_rtt
@@ -74,6 +76,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE:AGE",
         help="stale eventually consistent reads: none, or a share and a greatest age (default: 0.005:100ms)",
     )
+    add(
+        "--pause",
+        action="append",
+        default=[],
+        metavar="[FROM/TO=]WINDOW",
+        help="replication stands still, from and to so long after the first write: 8s-16s (every link) or "
+        "us-west-2/eu-west-1=8s-16s; repeatable",
+    )
+    add(
+        "--throttle",
+        action="append",
+        default=[],
+        metavar="REGION[:KIND]=WINDOW",
+        help="a Region refuses requests (KIND: only reads or writes), likewise: eu-west-1:reads=8s-16s; repeatable",
+    )
     add("--truth", type=Path, metavar="FILE", help="write when each write became visible at each replica")
     add("--seed", type=int, metavar="N", help="seed of all random draws (default: a random one, printed)")
     add(
@@ -110,6 +127,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         eventual=parse_eventual(arguments.eventual_lag),
         table_delay_ns=parse_duration_ns(arguments.table_delay),
         replica_delay_ns=parse_duration_ns(arguments.replica_delay),
+        faults=parse_faults(arguments.pause, arguments.throttle, regions),
     )
 
 
@@ -158,6 +176,7 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
             "regions": {region: server.url(region) for region in settings.regions},
             "pid": os.getpid(),
             "lag": settings.lag.describe(),
+            "faults": settings.faults.describe(),
             "rtt_ms": rtt_ms,
             "seed": settings.seed,
         }
@@ -166,6 +185,8 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
     print(f"DynamoDB emulator, simulated replication lag (seed {settings.seed})")
     print(f"  lag            {settings.lag.describe()}")
     print(f"  eventual reads {settings.eventual.describe()}")
+    for fault in settings.faults.describe():
+        print(f"  fault          {fault}")
     for region in settings.regions:
         print(f"  {region:<14} {server.url(region)}   round trip {rtt_ms[region]:.4g} ms (p50)")
     print(

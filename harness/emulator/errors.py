@@ -47,6 +47,15 @@ def not_supported(what: str) -> WireError:
     return validation(f"{what} is not supported by this emulator")
 
 
+def throttled() -> WireError:
+    """A ProvisionedThroughputExceededException with AWS's text."""
+    return WireError(
+        "ProvisionedThroughputExceededException",
+        "The level of configured provisioned throughput for the table was exceeded. "
+        "Consider increasing your provisioning level with the UpdateTable API.",
+    )
+
+
 def table_not_found(what: str = "Requested resource not found") -> WireError:
     """A ResourceNotFoundException, with AWS's text for data calls by default."""
     return WireError("ResourceNotFoundException", what)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from harness.emulator.faults import NO_FAULTS, Faults
 from harness.emulator.items import Item, Key, key_text
 from harness.emulator.lag import LagSpec, LagStream
 from harness.emulator.rtt import matrix
@@ -67,6 +68,7 @@ class Settings:
     eventual: EventualReads = EventualReads()
     table_delay_ns: int = 200 * NS_PER_MS
     replica_delay_ns: int = 500 * NS_PER_MS
+    faults: Faults = NO_FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,15 @@ class Departure:
 
 
 class Link:
-    """The one-way path between two Regions. `under_way` holds what has not arrived, earliest first."""
+    """The one-way path between two Regions. `under_way` holds what has not arrived, earliest first.
+
+    `outages` are the instants [start, end) between which nothing arrives, in order.
+    """
 
     def __init__(self, stream: LagStream, paused: bool) -> None:
         self._stream = stream
         self.paused = paused
+        self.outages: list[tuple[int, int]] = []
         self.under_way: list[tuple[int, int, Departure]] = []
 
     def carry(self, departure: Departure, floor_ns: int, now_ns: int, truth: Truth | None) -> None:
@@ -103,6 +109,9 @@ class Link:
         if not self.paused:
             lag_ns = self._stream.draw_ns(now_ns, token(departure.key[0]))
             arrival_ns = max(now_ns + lag_ns, commit_ns, floor_ns, departure.replica.active_ns)
+            for start_ns, end_ns in self.outages:
+                if start_ns <= arrival_ns < end_ns:
+                    arrival_ns = end_ns + lag_ns
         departure.arrive(arrival_ns, truth)
         under_way = self.under_way
         while under_way and under_way[0][0] <= now_ns:
@@ -135,6 +144,7 @@ class World:
         self.transactions: dict[str, tuple[list[Any], dict[str, Any]]] = {}  # by token: actions, answer
         self._truth = truth
         self._sequence = 0
+        self._first_write_ns: int | None = None
         self._rng = self.stream("world")
         self._staleness = self.stream("eventual")
         pairs = [(a, b) for a in settings.regions for b in settings.regions if a != b]
@@ -162,6 +172,8 @@ class World:
 
     def commit(self, replica: Replica, key: Key, item: Item | None, size: int, now_ns: int) -> None:
         """Write one version (None deletes) in one Region, and decide when it arrives in the others."""
+        if self._first_write_ns is None:
+            self._schedule_outages(now_ns)
         self._sequence += 1
         version = Version(item, size, now_ns, self._sequence, replica.number)
         items = replica.table.items
@@ -172,6 +184,20 @@ class World:
             floor_ns = items.floor_ns(key, replica.number, other.number)
             link.carry(Departure(version, replica, other, key), floor_ns, now_ns, self._truth)
         items.append(key, version, now_ns - self.settings.eventual.max_ns)
+
+    def throttles(self, region: str, operation: str, now_ns: int) -> bool:
+        """Is this operation refused there, at this instant, for want of capacity?"""
+        first_ns = self._first_write_ns
+        if first_ns is None:
+            return False
+        return any(t.refuses(region, operation, now_ns - first_ns) for t in self.settings.faults.throttles)
+
+    def _schedule_outages(self, first_write_ns: int) -> None:
+        self._first_write_ns = first_write_ns
+        for outage in self.settings.faults.outages:
+            for pair, link in self.links.items():
+                if outage.link in (None, pair):
+                    link.outages.append((first_write_ns + outage.start_ns, first_write_ns + outage.end_ns))
 
     def resume(self, now_ns: int) -> None:
         """Let every paused link go on."""

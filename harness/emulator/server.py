@@ -24,7 +24,7 @@ import orjson
 
 from harness.emulator import batches, control, operations, queries, transactions
 from harness.emulator.agenda import Agenda
-from harness.emulator.errors import WireError, not_supported
+from harness.emulator.errors import WireError, not_supported, throttled
 from harness.emulator.replication import World
 from harness.emulator.rtt import DelayStream, PairRtt
 from harness.emulator.truth import Truth
@@ -168,7 +168,10 @@ class Server:
             if request.path.startswith(b"/_admin/"):
                 body = self._administer(request, nominal_ns)
             else:
-                body = _operation(request)(self.world, str(region), _json(request.body), nominal_ns)
+                operation = _operation(request)
+                if self.world.throttles(str(region), _name(request), nominal_ns):
+                    raise throttled()
+                body = operation(self.world, str(region), _json(request.body), nominal_ns)
         except WireError as error:
             status, body = error.status, error.body()
         except Exception:  # a defect must not take the other Regions down
@@ -196,6 +199,10 @@ class Server:
     def _flush(self) -> None:
         if self._truth is not None:
             self._truth.flush()
+
+
+def _name(request: Arrived) -> str:
+    return request.target.removeprefix(_PREFIX).decode()
 
 
 def _operation(request: Arrived) -> Operation:

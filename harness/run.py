@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.cli import Parser, parsed_by, run_verb, say
 from harness.errors import ExitCode, UsageError
-from harness.measure.plan import KEYS, READ_MODES, STRATEGIES, Polling, RunConfig, Workload
+from harness.measure.plan import ARRIVALS, KEYS, READ_MODES, STRATEGIES, Polling, RunConfig, Workload
 from harness.measure.schedules import SCHEDULES
 from harness.units import (
     NS_PER_MS,
@@ -101,7 +101,7 @@ def make_parser() -> Parser:
     add("--offset", type=offset, default=0, metavar="T", help="contested: --to writes so much later (0s)")
     add(
         "--arrivals",
-        choices=("constant", "poisson"),
+        choices=ARRIVALS,
         default="constant",
         help="spacing of the writes (constant)",
     )

@@ -16,7 +16,8 @@ from harness.units import NS_PER_S
 
 Arrivals = str
 EXPECTED_LATENCY_NS = NS_PER_S  # until a run knows better
-ARRIVALS = ("constant", "poisson")
+ARRIVALS = ("constant", "poisson", "bursts")
+BURST_WRITES = 10  # due at one instant; bursts follow each other so that the mean rate holds
 READ_MODES = ("strong", "eventual", "both")
 KEYS = ("new", "update", "delete", "contested")
 STRATEGIES = ("auto", "query", "batch", "get")
@@ -188,8 +189,10 @@ class WritePlan:
     def due_ns(self, seq: int) -> int:
         """When write `seq` is due, nanoseconds after the start of the run: at once with those of its transaction."""
         seq -= seq % self.together
-        offset_ns = self._poisson[seq] if self._poisson is not None else round(seq * self._interval_ns)
-        return self._late_ns + offset_ns
+        if self._poisson is not None:
+            return self._late_ns + self._poisson[seq]
+        burst = BURST_WRITES if self._workload.arrivals == "bursts" else 1
+        return self._late_ns + round(seq // burst * burst * self._interval_ns)
 
     def hash_key(self, seq: int) -> str:
         """The partition key of write `seq`."""

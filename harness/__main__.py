@@ -7,6 +7,7 @@ VERBS = {
     "compare": "do runs or Region pairs differ, by how much, and how sure is that",
     "calibrate": "measure the instrument itself against the emulator's truth",
     "demo": "the AWS demo this project grew from, step by step, with measured times",
+    "experiment": "a question as a TOML file: swept, measured, resumed where it stopped",
     "report": "rebuild samples, summary and plots of a run from its journal",
     "emulator": "several Regions of DynamoDB on this machine, with replication lag",
 }
@@ -16,7 +17,7 @@ def main() -> None:
     """List the verbs."""
     print("usage: python -m harness.VERB [--help]\n")
     for verb, what in VERBS.items():
-        print(f"  {verb:<10} {what}")
+        print(f"  {verb:<11} {what}")
 
 
 if __name__ == "__main__":

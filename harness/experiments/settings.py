@@ -1,0 +1,220 @@
+"""What one run of an experiment does, and the keys of `[workload]`, `[polling]` and `[emulator]` that decide it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import UsageError
+from harness.measure.plan import ARRIVALS, READ_MODES, STRATEGIES, Polling, Workload
+from harness.measure.schedules import SCHEDULES
+from harness.units import (
+    NS_PER_S,
+    parse_duration_ns,
+    parse_positive_duration_ns,
+    parse_rate_per_s,
+    parse_size_bytes,
+    parse_window_ns,
+)
+
+ITEM_BYTES = range(100, 400 * 1024 + 1)
+SHARDS = range(1, 65)
+SAMPLES = range(1, 100_000_001)
+SEEDS = range(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something the emulator does wrong between two instants, nanoseconds after the first write.
+
+    `where` is the Region or link of its command line ("" for every link).
+    """
+
+    where: str
+    start_ns: int
+    end_ns: int
+
+    def argument(self) -> str:
+        """The fault as the emulator's command line has it."""
+        window = f"{self.start_ns}ns-{self.end_ns}ns"
+        return f"{self.where}={window}" if self.where else window
+
+
+def parse_fault(given: str) -> Fault:
+    """Read "8s-16s" or "WHERE=8s-16s"; whether there is such a place the emulator knows.
+
+    Raises:
+        UsageError: the window makes no sense.
+    """
+    where, _, window = given.rpartition("=")
+    return Fault(where, *parse_window_ns(window))
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorSettings:
+    """How the emulator is set, in the words of its command line; None leaves it at its default."""
+
+    lag: str = "typical"
+    rtt: str | None = None
+    eventual_lag: str | None = None
+    pause: Fault | None = None
+    throttle: Fault | None = None
+
+    def arguments(self) -> tuple[str, ...]:
+        """Everything but the lag as arguments."""
+        given = (
+            ("--rtt", self.rtt),
+            ("--eventual-lag", self.eventual_lag),
+            ("--pause", self.pause and self.pause.argument()),
+            ("--throttle", self.throttle and self.throttle.argument()),
+        )
+        return tuple(word for flag, value in given if value for word in (flag, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run does, whatever its Regions. `duration_ns` stands in place of `workload.samples` where given."""
+
+    workload: Workload = field(default_factory=Workload)
+    duration_ns: int | None = None
+    polling: Polling = field(default_factory=Polling)
+    control: bool = False
+    emulator: EmulatorSettings = field(default_factory=EmulatorSettings)
+
+    def scaled(self, samples: int | None, scale: float) -> Settings:
+        """The same over `samples` writes, or over `scale` times as long, with faults at the same share of it.
+
+        Raises:
+            UsageError: no write is left.
+        """
+        workload = self.workload
+        if self.duration_ns is not None:
+            workload = dataclasses.replace(
+                workload, samples=int(self.duration_ns / NS_PER_S * workload.rate_per_s)
+            )
+        wanted = round(workload.samples * scale) if samples is None else samples
+        if wanted < 1:
+            raise UsageError(
+                f"{workload.samples} samples at {workload.rate_per_s:g}/s, scaled by {scale:g}, is no write"
+            )
+        share = wanted / max(1, workload.samples)
+        workload = dataclasses.replace(workload, samples=wanted, warmup_ns=round(workload.warmup_ns * share))
+        pause, throttle = (_scaled(fault, share) for fault in (self.emulator.pause, self.emulator.throttle))
+        emulator = dataclasses.replace(self.emulator, pause=pause, throttle=throttle)
+        return dataclasses.replace(self, workload=workload, duration_ns=None, emulator=emulator)
+
+
+def _scaled(fault: Fault | None, share: float) -> Fault | None:
+    if fault is None:
+        return None
+    return dataclasses.replace(
+        fault, start_ns=round(fault.start_ns * share), end_ns=round(fault.end_ns * share)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a TOML section: which attribute it sets (a path in `Settings`, () for none), how its value is read."""
+
+    path: tuple[str, ...]
+    parse: Callable[[Any], Any]
+
+    def apply(self, settings: Settings, value: object) -> Settings:
+        """The settings with this one read from `value`.
+
+        Raises:
+            UsageError: the value makes no sense.
+        """
+        parsed = self.parse(value)
+        if not self.path:
+            return settings
+        *parent, name = self.path
+        if not parent:
+            return dataclasses.replace(settings, **{name: parsed})
+        part = dataclasses.replace(getattr(settings, parent[0]), **{name: parsed})
+        return dataclasses.replace(settings, **{parent[0]: part})
+
+
+def text(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """A reader of strings that `parse` understands."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise UsageError(f"{value!r} is not a string in quotes")
+        return parse(value)
+
+    return read
+
+
+def whole(allowed: range) -> Callable[[Any], int]:
+    """A reader of whole numbers."""
+
+    def read(value: Any) -> int:
+        if type(value) is not int or value not in allowed:
+            raise UsageError(f"{value!r} is not a whole number from {allowed[0]} to {allowed[-1]}")
+        return value
+
+    return read
+
+
+def one_of(allowed: Sequence[str]) -> Callable[[Any], str]:
+    """A reader of one of several words."""
+
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise UsageError(f"{value!r} is not one of {', '.join(allowed)}")
+        return str(value)
+
+    return read
+
+
+def yes_or_no(value: Any) -> bool:
+    """A reader of true and false."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{value!r} is not true or false")
+    return value
+
+
+def _item_bytes(given: str) -> int:
+    size = parse_size_bytes(given)
+    if size not in ITEM_BYTES:
+        raise UsageError(f"{given!r} must lie between 100B and 400KB, DynamoDB's limit")
+    return size
+
+
+def _keys(value: Any) -> str:
+    one_of(("new", "update", "delete"))(value)
+    if value != "new":
+        raise UsageError(f'{value!r} cannot be measured yet: only writes of new keys can; use keys = "new"')
+    return str(value)
+
+
+SECTIONS: Mapping[str, Mapping[str, Setting]] = {
+    "workload": {
+        "rate": Setting(("workload", "rate_per_s"), text(parse_rate_per_s)),
+        "arrivals": Setting(("workload", "arrivals"), one_of(ARRIVALS)),
+        "item_size": Setting(("workload", "item_bytes"), text(_item_bytes)),
+        "keys": Setting((), _keys),
+        "samples": Setting(("workload", "samples"), whole(SAMPLES)),
+        "duration": Setting(("duration_ns",), text(parse_positive_duration_ns)),
+        "warmup": Setting(("workload", "warmup_ns"), text(parse_duration_ns)),
+        "shards": Setting(("workload", "shards"), whole(SHARDS)),
+    },
+    "polling": {
+        "interval": Setting(("polling", "interval_ns"), text(parse_positive_duration_ns)),
+        "strategy": Setting(("polling", "strategy"), one_of(STRATEGIES)),
+        "schedule": Setting(("polling", "schedule"), one_of(SCHEDULES)),
+        "read": Setting(("polling", "read"), one_of(READ_MODES)),
+        "timeout": Setting(("polling", "timeout_ns"), text(parse_positive_duration_ns)),
+        "control": Setting(("control",), yes_or_no),
+    },
+    "emulator": {
+        "lag": Setting(("emulator", "lag"), text(str)),
+        "rtt": Setting(("emulator", "rtt"), text(str)),
+        "eventual_lag": Setting(("emulator", "eventual_lag"), text(str)),
+        "pause": Setting(("emulator", "pause"), text(parse_fault)),
+        "throttle": Setting(("emulator", "throttle"), text(parse_fault)),
+    },
+}

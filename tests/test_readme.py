@@ -19,7 +19,7 @@ COMMANDS = [
 ]
 TESTED_ELSEWHERE = ("harness.emulator", "harness.calibrate")
 QUICK_RUN = ("--samples", "40", "--warmup", "0s", "--no-plots", "--timeout", "5s")
-VERBS = ("run", "compare", "calibrate", "demo", "report", "emulator")
+VERBS = ("run", "compare", "experiment", "calibrate", "demo", "report", "emulator")
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +34,8 @@ def shortened(module: str, arguments: list[str], tmp_path: Path) -> list[str]:
             if size in arguments:
                 del arguments[arguments.index(size) : arguments.index(size) + 2]
         return [*arguments, *QUICK_RUN, "--results", str(tmp_path)]
+    if module == "harness.experiment":
+        return [*arguments, "--samples", "10", "--no-plots", "--results", str(tmp_path)]
     if module in ("harness.report", "harness.compare"):
         example = max((ROOT / "results").glob("example-*/manifest.json")).parent
         shutil.copytree(example, tmp_path / "results" / "latest")

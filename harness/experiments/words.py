@@ -54,24 +54,18 @@ def condition_table(summary: Mapping[str, Any]) -> Table:
     title = f"{about['name']}   {summary['label']}   {summary['verdict']}"
     style = "bold" if summary["verdict"] == "VALID" else "bold red"
     table = Table(title=title, title_style=style, title_justify="left")
-    headings = ["condition"] * swept + ["from", "to", "runs", "n", "p50", "p90", "p99"]
-    headings += ["true p50"] * simulated + ["verdict"]
-    for heading in headings:
-        left = heading in ("condition", "from", "to", "verdict")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=heading in ("from", "to"))
+    headings = ["condition"] * swept + ["from → to", "runs", "n", "p50", "p90", "p99"]
+    for heading in [*headings, *["true p50"] * simulated, "verdict"]:
+        left = heading in ("condition", "from → to", "verdict")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=heading != "condition")
     for row in summary["conditions"]:
-        cells = [row["condition"]] * swept + [
-            row["from"],
-            row["to"],
-            str(row["runs"]),
-            format_count(row["n"]),
-        ]
+        cells = [row["condition"].replace(", ", ",\n")] * swept
+        cells += [f"{row['from']} →\n{row['to']}", str(row["runs"]), format_count(row["n"])]
         cells += [
             format_estimate(estimate).replace(" [", "\n[").replace(" (", "\n(")
             for estimate in row["latency_ms"].values()
         ]
-        cells += [_truth(row["truth"])] * simulated
-        table.add_row(*cells, row["verdict"])
+        table.add_row(*cells, *[_truth(row["truth"])] * simulated, row["verdict"])
     return table
 
 
@@ -164,7 +158,9 @@ def _difference(cell: Mapping[str, Any]) -> str:
 def _backlog(entry: Mapping[str, Any]) -> str:
     pause, caught = format_duration(entry["pause_s"] * NS_PER_S), entry["caught_up_s"]
     end = (
-        "not caught up by the end" if caught is None else f"caught up in {format_duration(caught * NS_PER_S)}"
+        "not caught up while writes went on"
+        if caught is None
+        else f"caught up in {format_duration(caught * NS_PER_S)}"
     )
     return (
         f"at most {entry['usual']} writes under way before, {entry['peak']} after a pause of {pause}, {end}"

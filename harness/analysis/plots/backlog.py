@@ -15,6 +15,7 @@ from harness.analysis.plots.frame import framed, say_in_middle, styled
 from harness.analysis.plots.words import caption, pair_entry, run_marks
 from harness.units import NS_PER_S, format_count, format_duration
 
+_LEFT_FROM = 0.65  # of the width, from where words to the right of a point would not fit
 _METHOD = (
     "Acknowledged writes that were not visible yet; the band is all that the model brackets allow. "
     "Grey: replication paused. Dotted: the most that was under way before."
@@ -58,22 +59,24 @@ def backlog_plot(
 def _mark(axes: Axes, found: Backlog, caught: CatchUp, at: Any, end: float) -> None:
     axes.axhline(caught.usual, color=style.INK, linewidth=1.2, linestyle=(0, (1, 2)), gid="usual")
     top = int(np.argmax(found.most))
+    _say(axes, f"{format_count(caught.peak)} writes", (at[top], caught.peak))
+    if caught.caught_up_s is not None:
+        x = end + caught.caught_up_s
+        axes.plot([x], [caught.usual], "o", color=style.INK, markersize=7, zorder=4)
+        _say(axes, f"caught up after {format_duration(caught.caught_up_s * NS_PER_S)}", (x, caught.usual))
+
+
+def _say(axes: Axes, words: str, at: tuple[float, float]) -> None:
+    """Words beside a point: to its right, or near the right edge to its left."""
+    left = at[0] > _LEFT_FROM * axes.get_xlim()[1]
     axes.annotate(
-        f"{format_count(caught.peak)} writes",
-        (at[top], caught.peak),
-        xytext=(6, 2),
+        words,
+        at,
+        xytext=(-7, 5) if left else (7, 5),
         textcoords="offset points",
+        horizontalalignment="right" if left else "left",
         fontsize=style.TEXT_PT,
     )
-    if caught.caught_up_s is not None:
-        axes.plot([end + caught.caught_up_s], [caught.usual], "o", color=style.INK, markersize=7, zorder=4)
-        axes.annotate(
-            f"caught up after {format_duration(caught.caught_up_s * NS_PER_S)}",
-            (end + caught.caught_up_s, caught.usual),
-            xytext=(8, 8),
-            textcoords="offset points",
-            fontsize=style.TEXT_PT,
-        )
 
 
 def _title(caught: CatchUp | None) -> str:
@@ -82,5 +85,5 @@ def _title(caught: CatchUp | None) -> str:
     pause = format_duration(caught.pause_s * NS_PER_S)
     built = f"{pause} without replication left {format_count(caught.peak)} writes behind"
     if caught.caught_up_s is None:
-        return f"{built}, not caught up by the end"
+        return f"{built}, not caught up while writes went on"
     return f"{built}, caught up in {format_duration(caught.caught_up_s * NS_PER_S)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from harness.analysis.plots import style
@@ -33,12 +34,13 @@ def condition_plot(
     `rows` are those of outcome.json: condition, from, to, n, verdict, latency_ms, truth. `label` says where the data
     come from: simulated, AWS, endpoint.
     """
-    from matplotlib.font_manager import FontProperties
-
     names = [_name(row, rows) for row in rows]
     invalid = any(row["verdict"] != "VALID" for row in rows)
     font = FontProperties(family="DejaVu Sans", size=style.TEXT_PT - 1)
-    left_in = min(3.6, 0.3 + max((text_width_in(name, font) for name in names), default=0.6))
+    left_in = min(
+        3.6,
+        0.3 + max((text_width_in(line, font) for name in names for line in name.split("\n")), default=0.6),
+    )
     figure, (axes,) = framed(
         _title(rows, names),
         Marks(subject, label, "INVALID" if invalid else "VALID", reasons),
@@ -52,6 +54,8 @@ def condition_plot(
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
+    for at, row in enumerate(rows):
+        _say_n(axes, at, row["n"])
     scale = _latency_axis(axes, _ends(rows))
     if scale is None:
         return figure
@@ -77,8 +81,11 @@ def _draw_row(axes: Axes, at: int, row: Mapping[str, Any], per_unit: float) -> N
         axes.plot([estimate["value"] * per_unit], [at], marker, color=colour, markersize=7, zorder=4)
     if row.get("truth"):
         axes.plot([row["truth"]["p50_ms"] * per_unit], [at], "|", color=style.INK, markersize=18, zorder=5)
+
+
+def _say_n(axes: Axes, at: int, n: int) -> None:
     axes.annotate(
-        f"n = {format_count(row['n'])}",
+        f"n = {format_count(n)}",
         (1, at),
         xycoords=axes.get_yaxis_transform(),
         xytext=(8, 0),
@@ -109,7 +116,7 @@ def _latency_axis(axes: Axes, ends_ms: Sequence[float]) -> float | None:
     axes.set_xlabel("replication latency")
     if not ends_ms:
         axes.set_xticks([])
-        say_in_middle(axes, "too few writes became visible for any percentile")
+        say_in_middle(axes, "too few samples for any percentile")
         return None
     least, most = min(ends_ms) * NS_PER_MS, max(ends_ms) * NS_PER_MS
     scale, unit = time_unit(most)

@@ -147,7 +147,7 @@ def joint_samples_of_every_source(outcome: dict[str, Any]) -> None:
         slowest = max(
             row["latency_ms"]["p50"]["value"] for row in outcome["conditions"] if row["from"] == entry["from"]
         )
-        assert entry["latency_ms"]["p50"]["value"] >= slowest - 1
+        assert entry["latency_ms"]["p50"]["value"] >= slowest - 30  # the width of a bracket
 
 
 def a_backlog_that_was_caught_up(outcome: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ MATRIX_PAIRS = 6  # all ordered pairs of three Regions
 class Outcome:
     """The outcome in numbers (`summary`, as outcome.json stores it), and what figures are drawn from.
 
-    `used` are the runs behind the numbers: those that are VALID, or all where none is.
+    `used` are the runs behind the numbers: of each condition and group of pairs the VALID ones, or all where none is.
     """
 
     summary: dict[str, Any]
@@ -46,10 +46,10 @@ class Outcome:
 def describe_outcome(directory: ExperimentDirectory, plan: Plan, failures: Mapping[int, Failure]) -> Outcome:
     """Everything about the finished runs of a plan."""
     runs = {number: load_run(run.path) for number, run in sorted(directory.finished().items())}
-    valid = [run for run in runs.values() if run.summary["verdict"] == "VALID"]
-    used = valid or list(runs.values())
+    used = _usable(list(runs.values()))
     groups = _ordered(group_runs(used, "condition"), plan.conditions)
-    comparisons = compare_all(groups) if valid and len({group.label for group in groups}) > 1 else []
+    valid = [group for group in groups if set(group.verdicts) == {"VALID"}]
+    comparisons = compare_all(valid) if len({group.label for group in valid}) > 1 else []
     matrix = region_matrix(used) if len(plan.conditions) == 1 and len(plan.pairs) >= MATRIX_PAIRS else []
     listed = [_run(planned, runs.get(planned.number), failures) for planned in plan.runs]
     summary = {
@@ -72,6 +72,18 @@ def describe_outcome(directory: ExperimentDirectory, plan: Plan, failures: Mappi
         "cost": {"usd": _usd(runs.values())},
     }
     return Outcome(summary, tuple(used), tuple(comparisons), tuple(matrix))
+
+
+def _usable(runs: Sequence[Run]) -> list[Run]:
+    """Of each condition and group of pairs the VALID runs; all of them, which stay marked, where none is."""
+    cells: dict[tuple[str, tuple[Pair, ...]], list[Run]] = {}
+    for run in runs:
+        cells.setdefault((run.summary["tags"]["condition"], tuple(run.pairs)), []).append(run)
+    return [
+        run
+        for members in cells.values()
+        for run in [run for run in members if run.summary["verdict"] == "VALID"] or members
+    ]
 
 
 def _run(planned: PlannedRun, run: Run | None, failures: Mapping[int, Failure]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def condition_table(summary: Mapping[str, Any]) -> Table:
             format_estimate(estimate).replace(" [", "\n[").replace(" (", "\n(")
             for estimate in row["latency_ms"].values()
         ]
-        table.add_row(*cells, *[_truth(row["truth"])] * simulated, row["verdict"])
+        cells += [_truth(row["truth"])] * simulated
+        table.add_row(*cells, row["verdict"], style=None if row["verdict"] == "VALID" else "red")
     return table
 
 

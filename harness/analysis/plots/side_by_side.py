@@ -14,7 +14,7 @@ from harness.analysis.plots import style
 from harness.analysis.plots.axis import log_time_axis, time_unit
 from harness.analysis.plots.frame import framed, say_in_middle, styled
 from harness.analysis.plots.text import text_width_in
-from harness.analysis.plots.words import Marks, estimate_text
+from harness.analysis.plots.words import Marks, estimate_text, unbroken
 from harness.units import NS_PER_MS, format_count, format_duration
 
 _MARKS = {"p50": ("o", style.BLUE), "p90": ("s", style.VERMILION), "p99": ("D", style.PURPLE)}
@@ -44,7 +44,8 @@ def condition_plot(
     figure, (axes,) = framed(
         _title(rows, names),
         Marks(subject, label, "INVALID" if invalid else "VALID", reasons),
-        _CAPTION + (" │ the emulator's own median." if any(row.get("truth") for row in rows) else ""),
+        _CAPTION
+        + (" Thin upright line: the emulator's own median." if any(row.get("truth") for row in rows) else ""),
         left_in=left_in,
         right_in=1.05,
         axes_in=0.75 + 0.42 * len(rows),
@@ -143,7 +144,7 @@ def _title(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
         choose(medians, key=lambda m: m[0]["value"]) for choose in (min, max)
     )
     if fastest == slowest:
-        return f"Median {estimate_text(least)}"
+        return f"Median {unbroken(estimate_text(least))}"
     if (
         least["low"] is not None
         and most["low"] is not None
@@ -154,4 +155,5 @@ def _title(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
             f"{format_duration(least['value'] * NS_PER_MS)} to {format_duration(most['value'] * NS_PER_MS)}"
         )
         return f"Medians of {span}: their intervals overlap"
-    return f"Median from {estimate_text(least)} ({fastest}) to {estimate_text(most)} ({slowest})"
+    low, high = unbroken(estimate_text(least)), unbroken(estimate_text(most))
+    return f"Median from {low} ({unbroken(fastest)}) to {high} ({unbroken(slowest)})"

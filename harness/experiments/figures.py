@@ -45,8 +45,7 @@ def _conditions(directory: ExperimentDirectory, outcome: Outcome) -> list[Path]:
         return []
     path = directory.path / "conditions.png"
     about = outcome.summary["experiment"]
-    gates = sorted({gate for run in outcome.summary["runs"] for gate in run["failed_gates"]})
-    reasons = [f"failed gate: {gate}" for gate in gates]
+    reasons = [f"run {run['number']}: {why}" for run in outcome.summary["runs"] for why in run["reasons"]]
     save(
         condition_plot(rows, f"{about['name']}: {about['question']}", outcome.summary["label"], reasons), path
     )

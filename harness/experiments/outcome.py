@@ -88,7 +88,7 @@ def _usable(runs: Sequence[Run]) -> list[Run]:
 
 def _run(planned: PlannedRun, run: Run | None, failures: Mapping[int, Failure]) -> dict[str, Any]:
     failure = failures.get(planned.number)
-    gates = () if run is None else run.summary["gates"]
+    gates = [] if run is None else [gate for gate in run.summary["gates"] if gate["status"] == "fail"]
     missing = "failed" if failure else "not measured"
     return {
         "number": planned.number,
@@ -97,7 +97,8 @@ def _run(planned: PlannedRun, run: Run | None, failures: Mapping[int, Failure]) 
         "pairs": [list(pair) for pair in planned.config.pairs],
         "directory": None if run is None else run.directory.path.name,
         "verdict": missing if run is None else run.summary["verdict"],
-        "failed_gates": [gate["name"] for gate in gates if gate["status"] == "fail"],
+        "failed_gates": [gate["name"] for gate in gates],
+        "reasons": [f"{gate['name']} {gate['value']} (must be {gate['threshold']})" for gate in gates],
         "error": failure.error if failure else None,
     }
 

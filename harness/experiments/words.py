@@ -109,7 +109,7 @@ def run_lines(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for run in runs:
         where = f"run {run['number']}" + (f" ({run['condition']})" if run["condition"] else "")
         if run["verdict"] == "INVALID":
-            yield f"{where} is INVALID: {', '.join(run['failed_gates'])} (python -m harness.report tells more)"
+            yield f"{where} is INVALID: {', '.join(run['reasons'])}; {run['directory']}"
         elif run["verdict"] == "failed":
             yield f"{where} failed: {run['error']}"
     waiting = sum(run["verdict"] == "not measured" for run in runs)

@@ -87,6 +87,11 @@ def format_estimate(estimate: Mapping[str, Any]) -> str:
     return f"{value} [{_ms(estimate['low'])}, {high}]"
 
 
+def format_share(share: Mapping[str, Any]) -> str:
+    """A share with its interval."""
+    return f"{share['value']:.1%} [{share['low']:.1%}, {share['high']:.1%}]"
+
+
 def _control_line(pair: Mapping[str, Any], invalid: bool) -> str:
     """What the instrument says of a Region in which every write is visible at once: its own error."""
     p50, p99 = (format_estimate(pair["latency_ms"][name]) for name in ("p50", "p99"))
@@ -193,7 +198,7 @@ def _run_notes(summary: Mapping[str, Any]) -> list[str]:
             f"everywhere{mark}: {entry['from']} → all of {', '.join(entry['replicas'])}: {estimates}"
         )
     if contest := summary.get("contest"):
-        lines.append(_contest_line(contest, mark))
+        lines.append(contest_line(contest, mark))
     for entry in summary.get("asymmetry", ()):
         a, b = entry["between"]
         median = entry["difference_ms"]["p50"]
@@ -207,15 +212,14 @@ def _run_notes(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _contest_line(contest: Mapping[str, Any], mark: str) -> str:
+def contest_line(contest: Mapping[str, Any], mark: str) -> str:
     """Whose writes survived, how many were lost, and until when the Regions disagreed."""
     if contest["second_survives"] is None:
         return f"contest{mark}: no item's survivor is known"
-    shares = {name: contest[name] for name in ("second_survives", "lost_updates")}
-    survives, lost = (f"{s['value']:.1%} [{s['low']:.1%}, {s['high']:.1%}]" for s in shares.values())
+    survives, lost = (format_share(contest[name]) for name in ("second_survives", "lost_updates"))
     when = f"{_ms(abs(contest['offset_ms']))} {'later' if contest['offset_ms'] >= 0 else 'earlier'}"
     return (
-        f"contest{mark}: of {format_count(shares['lost_updates']['n'])} items written in {contest['first']} and "
+        f"contest{mark}: of {format_count(contest['lost_updates']['n'])} items written in {contest['first']} and "
         f"{when} in {contest['second']}, the latter's write survived in {survives}; "
         f"lost without the other Region having seen it {lost}; both show the survivor after "
         f"p50 {format_estimate(contest['agreement_ms']['p50'])}"

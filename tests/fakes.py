@@ -94,8 +94,8 @@ class FakeStore:
     """A `Store` of one Region of a `FakeWorld`, at a round trip of `rtt_ms` plus noise.
 
     Both may be functions of the seconds since the store was made. An eventually consistent read looks `stale_ms()` into
-    the past. `fault(operation, seq)` may name a failure for a
-    request; "timeout after" commits a put whose answer is lost, "unprocessed" leaves out every key of a batch.
+    the past. With `contested` only what another Region wrote last is found. `fault(operation, seq)` may name a failure
+    for a request; "timeout after" commits a put whose answer is lost, "unprocessed" leaves out every key of a batch.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class FakeStore:
         noise_ms: float | Callable[[float], float] = 1,
         fault: Callable[[str, int], str | None] = lambda operation, seq: None,
         stale_ms: Callable[[], float] = lambda: 0.0,
+        contested: bool = False,
     ) -> None:
         self.world = world
         self.region = region
@@ -114,6 +115,7 @@ class FakeStore:
         self._noise_ms = noise_ms
         self._fault = fault
         self._stale_ms = stale_ms
+        self._contested = contested
         self._clock = VirtualClock()
         self._made_ns = self._clock.now_ns()
 
@@ -130,7 +132,11 @@ class FakeStore:
         return Put(Exchange(sent_ns, received_ns, {}, failure, failure), 1.0)
 
     async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
-        raise NotImplementedError("the fake knows no transactions")
+        answers = [await self.write(key, pad) for key in keys[:1]]
+        for key in keys[1:]:
+            if keys[0] in self.world.committed:
+                self.world.committed[key] = self.world.committed[keys[0]]
+        return answers[0]
 
     async def get(self, key: Key, consistent: bool) -> Read:
         return await self.batch_get([key], consistent)
@@ -164,6 +170,8 @@ class FakeStore:
                 ]
             for key in wanted:
                 visible_ns = self.world.visible_ns(key, self.region)
+                if self._contested and self.world.committed.get(key, ("",))[0] == self.region:
+                    continue
                 if visible_ns is not None and visible_ns <= now_ns - past_ns:
                     found.append(key.seq)
 

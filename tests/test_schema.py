@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ PAIR = RunConfig((A,), ((B,),), Workload(60, warmup_ns=500 * MS), Polling(20 * M
 BOTH_WAYS = RunConfig(
     (A, B, C), ((B, C), (A,), (A,)), Workload(40, warmup_ns=0), Polling(20 * MS, timeout_ns=3000 * MS)
 )
+TORN = replace(PAIR, workload=replace(PAIR.workload, together=4))
+BOTH_READS = replace(PAIR, polling=replace(PAIR.polling, read="both"))
+CONTESTED = RunConfig(
+    (A, B), ((B,), (A,)), Workload(40, warmup_ns=0, keys="contested", offset_ns=100 * MS), PAIR.polling
+)
 CONTROL = RunConfig((A,), ((B,),), Workload(40, warmup_ns=0), Polling(20 * MS, timeout_ns=3000 * MS), True)
 
 
@@ -45,7 +51,10 @@ def summarized(
 
     async def perform() -> None:
         world = FakeWorld(lag_ns)
-        stores = {region: FakeStore(world, region, fault=fault) for region in config.regions}
+        stores = {
+            region: FakeStore(world, region, fault=fault, contested=config.workload.contested)
+            for region in config.regions
+        }
         session = Session("run", config, stores, VirtualClock(), events.append)
         if stop_after_s is not None:
             import asyncio
@@ -80,6 +89,9 @@ RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "interrupted at once": lambda: summarized(stop_after_s=0.001),
     "nothing visible": lambda: summarized(lag_ns=never),
     "nothing written": lambda: summarized(fault=lambda operation, seq: "rejected"),
+    "transactions": lambda: summarized(TORN),
+    "both read modes": lambda: summarized(BOTH_READS),
+    "contested": lambda: summarized(CONTESTED),
     "below zero": lambda: summarized(lag_ns=lambda seq: -20 * MS),
 }
 
@@ -195,13 +207,9 @@ def test_what_contradicts_itself_is_refused(
     assert any(says in complaint for complaint in complaints(summary))
 
 
-def test_what_eventual_reads_add_is_allowed(summaries: dict[str, dict[str, Any]]) -> None:
-    summary = copy.deepcopy(summaries["one pair"])
-    pair = summary["pairs"][0]
-    pair["read"] = "eventual"
-    pair["flaps"] = {"samples": 3, "share": {"value": 0.05, "low": 0.01, "high": 0.14, "n": 60}}
-    pair["stable_latency_ms"] = pair["latency_ms"]
-    summary["settings"] |= {"poll_with": "query", "schedule": "adaptive"}
-    assert complaints(summary) == []
-    pair |= {"read": "strong", "flaps": None, "stable_latency_ms": None}
-    assert complaints(summary) == []
+def test_the_kinds_of_run_are_what_they_are_called(summaries: dict[str, dict[str, Any]]) -> None:
+    assert summaries["transactions"]["pairs"][0]["torn_window"]["items"] == 4
+    assert [pair["read"] for pair in summaries["both read modes"]["pairs"]] == ["strong", "eventual"]
+    assert summaries["both read modes"]["pairs"][1]["flaps"]["share"]["n"] == 60
+    assert summaries["contested"]["contest"]["second_survives"]["value"] == 1.0
+    assert summaries["contested"]["pairs"][0]["outcomes"]["overwritten"] == 40

@@ -16,6 +16,7 @@ from harness.analysis.visibility import (
     loss_rate,
     order_inversions,
     share_of,
+    torn_windows,
     visible_everywhere,
     visible_share,
 )
@@ -23,6 +24,7 @@ from harness.units import percentile_name
 
 WAITS_MS = (250.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
 EVERYWHERE_PERCENTILES = (50.0, 90.0, 99.0)
+TORN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 def describe_pair(samples: pd.DataFrame) -> dict[str, Any]:
@@ -66,6 +68,19 @@ def describe_asymmetry(samples: pd.DataFrame, pairs: Sequence[tuple[str, str]]) 
         {"between": [a, b], "difference_ms": {cell.name: cell.to_json() for cell in cells}}
         for (a, b), cells in zip(both, holm(tables), strict=True)
     ]
+
+
+def describe_torn(samples: pd.DataFrame, together: int) -> dict[str, Any] | None:
+    """How long transactions of `together` items were visible in part; None where each write was by itself."""
+    if together == 1:
+        return None
+    found = torn_windows(samples, together)
+    estimates = estimate_percentiles(found.lower / 1e6, found.upper / 1e6, TORN_PERCENTILES)
+    return {
+        "items": together,
+        "certainly_torn": share_of(found.certainly, len(found.lower)).to_json() if len(found.lower) else None,
+        "window_ms": {percentile_name(p): estimate.to_json() for p, estimate in estimates.items()},
+    }
 
 
 def describe_contest(samples: pd.DataFrame, sources: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ a **lost update**: acknowledged, and gone without a trace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,12 @@ class Contest:
 
 
 def contests(samples: pd.DataFrame, first: str, second: str) -> Contest:
-    """The contests between two Regions, from the samples of one read mode."""
+    """The contests between two Regions, from the samples of one read mode; runs are taken one after the other."""
+    parts = [_contests(run, first, second) for _, run in samples.groupby("run_id", sort=False)]
+    return Contest(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Contest)))
+
+
+def _contests(samples: pd.DataFrame, first: str, second: str) -> Contest:
     by_source = [
         samples[samples["from_region"] == region].dropna(subset=["acked_ns"]).set_index("seq")
         for region in (first, second)

@@ -53,6 +53,12 @@ def read_truth(path: Path) -> pd.DataFrame:
     return truth.astype({"commit_ns": "Int64", "visible_ns": "Int64"})
 
 
+def last_changes(truth: pd.DataFrame) -> pd.DataFrame:
+    """One line per item and path, its last: an item that was made to be changed has several."""
+    ordered = truth.sort_values("commit_ns", kind="stable")
+    return ordered.drop_duplicates(["from", "to", "key"], keep="last")
+
+
 def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """The visible samples with `true_ns` (commit to visible), `error_ns`, `hard_holds` and `model_holds`.
 
@@ -60,8 +66,7 @@ def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     read in both modes, the strongly consistent reads are taken: the truth is theirs.
     """
     samples = headline_samples(samples)
-    # An item that was made to be changed has several lines: the change is its last.
-    truth = truth.sort_values("commit_ns", kind="stable").drop_duplicates(["from", "to", "key"], keep="last")
+    truth = last_changes(truth)
     columns = {"from": "from_region", "to": "to_region"}
     visible = (samples["outcome"] == "visible") & (samples["from_region"] != samples["to_region"])
     joined = samples[visible].merge(

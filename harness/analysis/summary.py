@@ -14,6 +14,7 @@ from harness.analysis.application import (
     describe_contest,
     describe_everywhere,
     describe_pair,
+    describe_torn,
 )
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
@@ -21,7 +22,7 @@ from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.round_trips import describe_reads, over_one_way_floor, round_trips
 from harness.analysis.timeline import describe_timeline
 from harness.analysis.view import censored_brackets, headline_samples, pair_samples
-from harness.analysis.visibility import share_of, torn_windows
+from harness.analysis.visibility import share_of
 from harness.dynamodb.cost import price_run, write_units
 from harness.measure.events import Event, Poll, Write
 from harness.measure.plan import RunConfig, Watch, pick_strategy
@@ -113,22 +114,9 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         "rtt_ms": describe_reads(source, replica, reads),
         **describe_pair(mine),
         **_settling(watch, mine),
-        "torn_window": _torn(mine, config.workload.together),
+        "torn_window": describe_torn(mine, config.workload.together),
         "requests_per_sample": len(counted) / n,
         "read_units_per_sample": sum(p.units for p in counted) / n,
-    }
-
-
-def _torn(samples: pd.DataFrame, together: int) -> dict[str, Any] | None:
-    """How far apart the items of one transaction became visible; None where each write was by itself."""
-    if together == 1:
-        return None
-    found = torn_windows(samples, together)
-    n = len(found.lower)
-    return {
-        "items": together,
-        "certainly_torn": share_of(found.certainly, n).to_json() if n else None,
-        "window_ms": _percentiles(found.lower, found.upper),
     }
 
 

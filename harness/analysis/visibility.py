@@ -165,11 +165,12 @@ def torn_windows(samples: pd.DataFrame, together: int) -> TornWindow:
     upper = known["model_upper_ns"].astype("Float64").fillna(np.inf).astype(np.float64)
     grouped = pd.DataFrame(
         {
+            "run_id": known["run_id"],
             "transaction": known["seq"].astype(np.int64) // together,
             "lower": known["model_lower_ns"].astype(np.float64),
             "upper": upper,
         }
-    ).groupby("transaction")
+    ).groupby(["run_id", "transaction"])
     ends = grouped.agg(
         lower_max=("lower", "max"),
         lower_min=("lower", "min"),

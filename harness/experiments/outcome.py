@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from harness.analysis.application import describe_asymmetry, describe_everywhere
 from harness.analysis.backlog import backlog_over_run, catch_up
-from harness.analysis.ground_truth import read_truth
+from harness.analysis.ground_truth import last_changes, read_truth
 from harness.analysis.load import Run, load_run
 from harness.analysis.matrix import MatrixCell, region_matrix
 from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.run_groups import Comparison, RunGroup, compare_all, group_runs
 from harness.analysis.view import pair_samples
 from harness.experiments.directory import RUN_TAG, ExperimentDirectory
+from harness.experiments.labs import contest_rows, order_rows
 from harness.experiments.perform import Failure
 from harness.experiments.plan import Plan, PlannedRun
 from harness.experiments.spec import Pair
@@ -65,6 +66,8 @@ def describe_outcome(directory: ExperimentDirectory, plan: Plan, failures: Mappi
         "everywhere": [entry for label in plan.conditions for entry in _everywhere(label, used)],
         "asymmetry": [entry for label in plan.conditions for entry in _asymmetry(label, used, plan)],
         "backlog": _backlog(plan, used),
+        "contests": contest_rows(used, plan.conditions),
+        "order": order_rows(used, plan.conditions),
         "comparisons": [
             {"from": c.second.source, "to": c.second.replica, **c.to_json()} for c in comparisons
         ],
@@ -154,7 +157,8 @@ def _truth(runs: Sequence[Run], pair: Pair, median: Mapping[str, Any]) -> dict[s
 def true_latencies_ns(samples: pd.DataFrame, truth: pd.DataFrame, pair: Pair) -> NDArray[np.float64]:
     """Commit to visible of every acknowledged write of a pair, as the emulator decided it."""
     mine = pair_samples(samples, *pair).dropna(subset=["acked_ns"])
-    there = truth[(truth["from"] == pair[0]) & (truth["to"] == pair[1])].dropna(subset=["visible_ns"])
+    there = last_changes(truth[(truth["from"] == pair[0]) & (truth["to"] == pair[1])])
+    there = there.dropna(subset=["visible_ns"])
     joined = mine[["key"]].merge(there, on="key", validate="one_to_one")
     latencies: NDArray[np.float64] = (joined["visible_ns"] - joined["commit_ns"]).to_numpy(np.float64)
     return latencies

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import UsageError
-from harness.measure.plan import ARRIVALS, READ_MODES, STRATEGIES, Polling, Workload
+from harness.measure.plan import ARRIVALS, KEYS, READ_MODES, STRATEGIES, Polling, Workload
 from harness.measure.schedules import SCHEDULES
 from harness.units import (
     NS_PER_S,
     parse_duration_ns,
+    parse_offset_ns,
     parse_positive_duration_ns,
     parse_rate_per_s,
     parse_size_bytes,
@@ -21,6 +22,7 @@ from harness.units import (
 
 ITEM_BYTES = range(100, 400 * 1024 + 1)
 SHARDS = range(1, 65)
+TRANSACTION = range(1, 101)
 SAMPLES = range(1, 100_000_001)
 SEEDS = range(2**63)
 
@@ -184,19 +186,14 @@ def _item_bytes(given: str) -> int:
     return size
 
 
-def _keys(value: Any) -> str:
-    one_of(("new", "update", "delete"))(value)
-    if value != "new":
-        raise UsageError(f'{value!r} cannot be measured yet: only writes of new keys can; use keys = "new"')
-    return str(value)
-
-
 SECTIONS: Mapping[str, Mapping[str, Setting]] = {
     "workload": {
         "rate": Setting(("workload", "rate_per_s"), text(parse_rate_per_s)),
         "arrivals": Setting(("workload", "arrivals"), one_of(ARRIVALS)),
         "item_size": Setting(("workload", "item_bytes"), text(_item_bytes)),
-        "keys": Setting((), _keys),
+        "keys": Setting(("workload", "keys"), one_of(KEYS)),
+        "offset": Setting(("workload", "offset_ns"), text(parse_offset_ns)),
+        "transaction": Setting(("workload", "together"), whole(TRANSACTION)),
         "samples": Setting(("workload", "samples"), whole(SAMPLES)),
         "duration": Setting(("duration_ns",), text(parse_positive_duration_ns)),
         "warmup": Setting(("workload", "warmup_ns"), text(parse_duration_ns)),

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from harness.dynamodb.cost import Estimate
 from harness.experiments.plan import Plan
-from harness.terminal import format_estimate, format_usd
+from harness.terminal import contest_line, format_estimate, format_share, format_usd
 from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
 
 
@@ -86,7 +86,7 @@ def matrix_table(summary: Mapping[str, Any], name: str) -> Table:
 def outcome_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     """What the tables do not say: everywhere, asymmetry, backlog, differences, the truth, what failed."""
     for entry in summary["everywhere"]:
-        mark = "" if entry["verdict"] == "VALID" else " (INVALID)"
+        mark = _mark(entry)
         estimates = ", ".join(f"{name} {format_estimate(e)}" for name, e in entry["latency_ms"].items())
         yield f"everywhere{mark}: {_at(entry)}{entry['from']} → all of {', '.join(entry['replicas'])}: {estimates}"
     for entry in summary["asymmetry"]:
@@ -94,6 +94,8 @@ def outcome_lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"asymmetry: {_at(entry)}p50 of {b} → {a} minus {a} → {b}: {_difference(entry['difference_ms']['p50'])}"
     for entry in summary["backlog"]:
         yield f"backlog: run {entry['run']}, {entry['from']} → {entry['to']}: {_backlog(entry)}"
+    yield from (f"{_at(entry)}{contest_line(entry, _mark(entry))}" for entry in summary["contests"])
+    yield from (_order_line(entry) for entry in summary["order"])
     for entry in summary["comparisons"]:
         first, second = entry["first"]["label"], entry["second"]["label"]
         told = (f"{name} {_difference(entry['difference_ms'][name])}" for name in ("p50", "p90", "shift"))
@@ -102,6 +104,25 @@ def outcome_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     yield from _truth_lines(summary["conditions"])
     for entry in summary["expected_to_fail"]:
         yield _expectation(entry)
+
+
+def _order_line(entry: Mapping[str, Any]) -> str:
+    """How many writes were overtaken, and how long transactions were visible in part."""
+    where = f"order{_mark(entry)}: {_at(entry)}{entry['from']} → {entry['to']}"
+    if entry["overtaken"] is None:
+        return f"{where}: no write was acknowledged"
+    line = f"{where}: {format_share(entry['overtaken'])} of writes became visible after a later one"
+    torn = entry["torn_window"]
+    if torn is None or torn["certainly_torn"] is None:
+        return line
+    return (
+        f"{line}; {format_share(torn['certainly_torn'])} of transactions of {torn['items']} items were visible "
+        f"in part, p50 for {format_estimate(torn['window_ms']['p50'])}"
+    )
+
+
+def _mark(entry: Mapping[str, Any]) -> str:
+    return "" if entry["verdict"] == "VALID" else " (INVALID)"
 
 
 def run_lines(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:

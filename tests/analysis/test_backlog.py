@@ -32,7 +32,7 @@ def paused(start_s: float = 10, end_s: float = 18) -> pd.DataFrame:
         "model_upper_ns": lag_ns + 2 * 10**6,
     }
     frame = pd.DataFrame({name: pd.array(values, dtype="Int64") for name, values in columns.items()})
-    return frame.assign(from_region=PAIR[0], to_region=PAIR[1])
+    return frame.assign(from_region=PAIR[0], to_region=PAIR[1], read="strong")
 
 
 def test_the_backlog_is_rate_times_lag_and_grows_by_the_rate_while_replication_stands() -> None:

@@ -17,6 +17,7 @@ def contest(first: str, second: str, offset_ns: int = 100) -> Contest:
         seen = outcome == VISIBLE
         rows.append(
             {
+                "run_id": "r",
                 "from_region": region,
                 "seq": 7,
                 "sent_ns": sent_ns,
@@ -58,3 +59,21 @@ def test_a_contest_whose_end_was_not_seen_has_no_survivor(first: str, second: st
 
 def test_an_item_that_only_one_region_wrote_is_no_contest() -> None:
     assert contest(FAILED, VISIBLE).n == 0
+
+
+def test_runs_of_one_experiment_are_pooled_although_their_sequence_numbers_are_the_same() -> None:
+    rows = [
+        {
+            "run_id": run,
+            "from_region": region,
+            "seq": 7,
+            "sent_ns": sent_ns,
+            "acked_ns": sent_ns + 10,
+            "outcome": outcome,
+        }
+        | {"model_lower_ns": 700, "model_upper_ns": 720}
+        for run in ("r1", "r2")
+        for region, outcome, sent_ns in (("a", OVERWRITTEN, 1000), ("b", VISIBLE, 1100))
+    ]
+    found = contests(pd.DataFrame(rows), "a", "b")
+    assert (found.n, found.second_wins.tolist()) == (2, [True, True])

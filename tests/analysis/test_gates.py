@@ -337,7 +337,7 @@ def test_what_a_run_leaves_behind_carries_its_verdict(tmp_path: Path, stop_after
     summary, samples = derive_results(directory)
     wanted = "VALID" if stop_after_s is None else "INVALID"
     assert json.loads(directory.summary.read_text())["verdict"] == summary["verdict"] == wanted
-    assert directory.histogram(SOURCE, REPLICA).read_text().endswith(f"#[{wanted}]\n")
+    assert directory.histogram(SOURCE, REPLICA).read_text().endswith(f"#[simulated, {wanted}]\n")
     table = LoadedRun(directory, MANIFEST, summary, samples).percentile_table()
     assert ("p50 (INVALID)" in table.columns) == (wanted == "INVALID")
 

@@ -20,6 +20,7 @@ def written(tmp_path, middles_ms):
         {
             "from_region": PAIR[0],
             "to_region": PAIR[1],
+            "read": "strong",
             "model_lower_ns": middles - 1_000_000,
             "model_upper_ns": middles + 1_000_000,
         }

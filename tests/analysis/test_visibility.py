@@ -157,7 +157,7 @@ def test_inversions_are_found_in_any_order_of_rows():
 def transactions(*rows):
     """Samples of transactions of two: (seq, lower, upper), upper None where open."""
     frame = pd.DataFrame(rows, columns=["seq", "model_lower_ns", "model_upper_ns"])
-    return frame.astype("Int64")
+    return frame.astype("Int64").assign(run_id="r")
 
 
 def test_a_torn_window_reaches_from_the_first_item_s_bracket_to_the_last_one_s():

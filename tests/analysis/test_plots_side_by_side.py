@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.percentiles import estimate_percentiles
-from harness.analysis.plots.conditions import condition_plot
+from harness.analysis.plots.side_by_side import condition_plot
 from harness.units import percentile_name
 from tests.analysis.simulated import polled, values_of
 from tests.analysis.test_plots import everything, texts

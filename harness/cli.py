@@ -72,7 +72,10 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
         code = error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
-        code = ExitCode.INTERRUPTED
+        sys.stdout.flush()
+        # Not sys.exit: where the interrupt passed through an exec() on its way here, as a lazy import may have it,
+        # CPython would end with SIGINT in place of the exit code.
+        os._exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # the reader of stdout went away, for example `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ def events(config: RunConfig, median_ms: float, rng: random.Random, finished: bo
         found.append(Write(SOURCE, seq, due_ns, due_ns, due_ns + 2 * MS, "acked"))
         miss_ns = due_ns + lag_ns - rng.randrange(5 * MS)
         for sent_ns, hits in ((miss_ns, ()), (miss_ns + 5 * MS, (seq,))):
-            found.append(Poll(SOURCE, REPLICA, sent_ns, sent_ns + 2 * MS, seqs=(seq,), hits=hits))
-    found.append(Ticks(SOURCE, REPLICA, 1, 100, 0, 0))
+            poll = Poll(SOURCE, REPLICA, sent_ns, sent_ns + 2 * MS, seqs=(seq,), hits=hits)
+            found.append(replace(poll, read=config.polling.read))
+    found.append(Ticks(SOURCE, REPLICA, 1, 100, 0, 0, config.polling.read))
     return found + ([Phase("finished", 2)] if finished else [])
 
 

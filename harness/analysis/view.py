@@ -23,7 +23,11 @@ def pair_samples(samples: pd.DataFrame, source: str, replica: str, read: str | N
 
 
 def censored_brackets(samples: pd.DataFrame, lower: str, upper: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The brackets of acknowledged writes, in write order, in ns; an open upper bound is inf."""
+    """The brackets of acknowledged writes, in write order, in ns; an open upper bound is inf.
+
+    The ends of an inverted bracket (one that contradicts its model) are exchanged: it then covers both its claims.
+    """
     known = samples.dropna(subset=[lower])
     low = known[lower].to_numpy(np.float64)
-    return low, known[upper].astype("Float64").to_numpy(np.float64, na_value=np.inf)
+    high = known[upper].astype("Float64").to_numpy(np.float64, na_value=np.inf)
+    return np.minimum(low, high), np.maximum(low, high)

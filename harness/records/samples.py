@@ -45,7 +45,8 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
         plan = config.plan(run_id, watch.source)
         writes = _Writes.of(plan, events, start_ns, last_ns)
         polls = [e for e in events if isinstance(e, Poll) and watch.made(e)]
-        sightings = Sightings.of(plan.total, polls, eventual=watch.read == "eventual")
+        in_order = watch.read == "eventual" or plan.contested
+        sightings = Sightings.of(plan.total, polls, in_order=in_order)
         present = {
             e.seq: e.present
             for e in events

@@ -1,8 +1,8 @@
 """What the polls of one replica proved about each write: until when it was missing, from when it was seen.
 
 Strongly consistent reads do not take back what they showed: one that was sent after a sighting was received and misses
-the item contradicts it. Eventually consistent ones may (a **flap**), and reads are taken in the order they were sent:
-the first sighting and the stable one are told apart.
+the item contradicts it. Eventually consistent ones may (a **flap**), and a contested item may be overwritten: there
+reads are taken in the order they were sent, and the first sighting and the stable one are told apart.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Sightings:
     """
 
     n: int
-    eventual: bool
+    in_order: bool
     miss_sent: Ints = field(init=False)
     miss_received: Ints = field(init=False)
     hit_sent: Ints = field(init=False)
@@ -54,9 +54,9 @@ class Sightings:
         self.fresh = np.zeros(self.n, bool)
 
     @classmethod
-    def of(cls, n: int, polls: Sequence[Poll], *, eventual: bool = False) -> Sightings:
+    def of(cls, n: int, polls: Sequence[Poll], *, in_order: bool = False) -> Sightings:
         """What these polls, in the order they were answered, prove of `n` writes."""
-        found = cls(n, eventual)
+        found = cls(n, in_order)
         seen = np.zeros(n, bool)
         for poll in polls:
             if poll.covered():
@@ -88,7 +88,7 @@ class Sightings:
         self.hit_sent[first] = poll.sent_ns
         self.hit_received[first] = poll.received_ns
         self.fresh[first] |= poll.new_connection
-        if self.eventual:
+        if self.in_order:
             self._reorder([seq for seq in first if self.miss_sent[seq] > poll.sent_ns])
         for seq in again:
             if poll.sent_ns > self.gone_sent[seq] and self.back_sent[seq] == NEVER:
@@ -104,7 +104,7 @@ class Sightings:
 
     def _take_absence(self, seq: int, poll: Poll) -> None:
         """A read that misses what was seen; one sent before that is merely an older miss."""
-        if self.eventual:
+        if self.in_order:
             shown_ns = max(self.hit_sent[seq], self.back_sent[seq])
         else:
             shown_ns = max(self.hit_received[seq], self.back_received[seq])

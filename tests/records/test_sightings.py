@@ -8,7 +8,7 @@ from harness.records.sightings import NEVER, Sightings
 MISS, HIT, GONE, THERE = "miss", "hit", "gone", "there"
 
 
-def history(*reads: tuple[int, int, str], eventual: bool = True) -> Sightings:
+def history(*reads: tuple[int, int, str], in_order: bool = True) -> Sightings:
     """Sightings of item 0 from reads (sent, received, what they showed)."""
     polls = [
         Poll(
@@ -22,7 +22,7 @@ def history(*reads: tuple[int, int, str], eventual: bool = True) -> Sightings:
         )
         for sent, received, shown in reads
     ]
-    return Sightings.of(1, polls, eventual=eventual)
+    return Sightings.of(1, polls, in_order=in_order)
 
 
 def test_the_last_miss_and_the_first_hit_bound_the_first_sighting() -> None:
@@ -55,7 +55,7 @@ def test_a_later_read_answered_first_does_not_bound_an_eventual_sighting() -> No
 
 
 def test_strong_reads_flap_only_where_no_order_of_the_two_reads_explains_it() -> None:
-    overlapping = history((10, 20, MISS), (15, 25, HIT), (20, 30, GONE), eventual=False)
-    apart = history((10, 20, MISS), (15, 25, HIT), (26, 36, GONE), eventual=False)
+    overlapping = history((10, 20, MISS), (15, 25, HIT), (20, 30, GONE), in_order=False)
+    apart = history((10, 20, MISS), (15, 25, HIT), (26, 36, GONE), in_order=False)
     assert (overlapping.flaps[0], overlapping.miss_sent[0]) == (0, 20)
     assert apart.flaps[0] == 1

@@ -130,8 +130,9 @@ class Poller:
 
     def _ages_ns(self, now_ns: int) -> dict[int, int]:
         """The ages of all items looked at together, in order of sequence number."""
-        seqs = sorted([*self._open, *self._settling]) if self._settling else self._open
-        return {seq: now_ns - self._due_ns(seq) for seq in seqs}
+        if not self._settling:
+            return {seq: now_ns - due_ns for seq, due_ns in self._open.items()}
+        return {seq: now_ns - self._due_ns(seq) for seq in sorted([*self._open, *self._settling])}
 
     def _straggler_age_ns(self) -> float:
         """From which age an item is late; while too few were seen to tell, only the deadline is."""
@@ -186,9 +187,8 @@ class Poller:
             self._saw(seq, event)
         for seq in event.absent:
             self._lost_sight(seq, event)
-        for seq in event.covered():
-            if seq in self._open:
-                self._missed_ns[seq] = event.sent_ns
+        covered = event.covered()
+        self._missed_ns.update((seq, event.sent_ns) for seq in self._open if seq in covered)
         self._record(event)
 
     def _saw(self, seq: int, event: Poll) -> None:

@@ -18,8 +18,10 @@ SPARSEST = 8.0  # adaptive: no gap is longer than this many poll spacings, and n
 LOOK_AHEAD = 0.5  # of a spacing, the steps in which the hazard ahead is looked at
 LEARN_FROM = 50  # appearances before the schedule adapts, and between its revisions
 REMEMBERED = 2000
-MARGIN = 0.5  # of the spread seen, on either side, polled at SHOULDER times the gap within it
+MARGIN = 0.5  # of the spread seen, on either side, polled at SHOULDER times the gap within it,
 SHOULDER = 1.4
+MARGIN_SPACINGS = 2  # but at least this many poll spacings
+ITEMS_ENOUGH = 64  # to tell how likely any of many is to appear
 SEGMENTS = 20  # of the distribution, at equal probability
 _MEMORY = 0.99  # per poll spacing, of the mean rate of appearance
 
@@ -142,7 +144,8 @@ class Adaptive:
 
     def _total(self, ages_ns: Sequence[int], ahead_ns: float) -> float:
         edges, hazards = self._edges, self._hazards
-        return sum(hazards[bisect_right(edges, age_ns + ahead_ns)] for age_ns in ages_ns)
+        every = 1 + len(ages_ns) // ITEMS_ENOUGH
+        return every * sum(hazards[bisect_right(edges, age + ahead_ns)] for age in ages_ns[::every])
 
     def _limited(self, reference: float, hazard: float) -> float:
         ratio = math.sqrt(reference / hazard) if hazard > 0 else SPARSEST
@@ -168,7 +171,7 @@ class Adaptive:
             )
         ]
         # What was seen does not end where the next item may appear: half its spread of margin on either side.
-        margin = MARGIN * (edges[-1] - edges[0])
+        margin = max(MARGIN * (edges[-1] - edges[0]), MARGIN_SPACINGS * self._interval_ns)
         outside = min(inside) / SPARSEST**2
         shoulder = min(inside) / SHOULDER**2
         self._edges = [edges[0] - margin, *edges, edges[-1] + margin]

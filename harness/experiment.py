@@ -13,6 +13,7 @@ from harness.cli import Parser, run_verb, say
 from harness.errors import ExitCode, UsageError
 from harness.experiments.plan import Destination, Plan, make_plan
 from harness.experiments.spec import load_experiment
+from harness.flags import add_results_flag, add_target_flags, choose_target
 
 if TYPE_CHECKING:
     from harness.experiments.directory import ExperimentDirectory
@@ -44,28 +45,8 @@ def make_parser() -> Parser:
         metavar="X",
         help="or so many times the samples, warm-up and faults of the file",
     )
-    add("--target", choices=("local", "aws"), help="local: the emulator (default); aws: real, billed")
-    add(
-        "--endpoint",
-        action="append",
-        default=[],
-        metavar="REGION=URL",
-        help="any DynamoDB API; once per Region",
-    )
-    add(
-        "--create-per-region",
-        action="store_true",
-        help="create the table in each Region by itself (--endpoint)",
-    )
-    add("--profile", metavar="NAME", help="AWS profile")
-    add("--max-usd", type=float, metavar="X", help="refuse to start when the estimate is above X US dollars")
-    add(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="DIR",
-        help="its experiments/ is written to (results)",
-    )
+    add_target_flags(parser)
+    add_results_flag(parser, "its experiments/ is written to")
     add("--dry-run", action="store_true", help="print plan and cost; nothing is measured or written")
     add("--no-plots", action="store_true", help="draw no figures")
     add(
@@ -115,9 +96,9 @@ def _planned(arguments: argparse.Namespace) -> Plan:
         raise UsageError("--samples must be at least 1 and --scale above 0")
     experiment = load_experiment(arguments.file).scaled(arguments.samples, arguments.scale or 1.0)
     seed = secrets.randbelow(2**31) if experiment.seed is None else experiment.seed
-    destination = _destination(arguments)
+    kind, endpoints = choose_target(arguments, experiment.regions)
+    destination = Destination(kind, endpoints, arguments.profile, arguments.create_per_region)
     plan = make_plan(experiment, destination, seed, arguments.file.read_text(encoding="utf-8"))
-    _check_regions(plan)
     if destination.kind != "local" and any(run.emulator for run in plan.runs):
         raise UsageError(
             f"{arguments.file}: rtt, eventual_lag, pause and throttle of [emulator] can only be had on the emulator; "
@@ -149,35 +130,6 @@ def _resumed(arguments: argparse.Namespace) -> tuple[ExperimentDirectory, Plan]:
             f"--resume, or continue the old plan with: harness.experiment {directory.path} --resume"
         )
     return directory, plan
-
-
-def _destination(arguments: argparse.Namespace) -> Destination:
-    from harness.target import parse_endpoints
-
-    endpoints = parse_endpoints(arguments.endpoint)
-    if endpoints and arguments.target:
-        raise UsageError("--endpoint and --target exclude each other")
-    if arguments.create_per_region and not endpoints:
-        raise UsageError("--create-per-region is for --endpoint: a global table is created once")
-    kind = "endpoint" if endpoints else arguments.target or "local"
-    return Destination(kind, endpoints, arguments.profile, arguments.create_per_region)
-
-
-def _check_regions(plan: Plan) -> None:
-    from harness.regions import matrix_regions
-    from harness.target import check_regions
-
-    destination = plan.destination
-    if destination.kind == "endpoint":
-        missing = [region for region in plan.regions if region not in destination.endpoints]
-        if missing:
-            raise UsageError(f"no --endpoint for {', '.join(missing)}; give one REGION=URL for each Region")
-    elif destination.kind == "aws":
-        from harness.dynamodb.access import aws_regions
-
-        check_regions(plan.regions, aws_regions())
-    else:
-        check_regions(plan.regions, matrix_regions())
 
 
 def _show_plan(arguments: argparse.Namespace, plan: Plan) -> None:

@@ -18,8 +18,8 @@ from harness.analysis.ground_truth import measure_accuracy, read_truth, with_tru
 from harness.errors import ExitCode
 from harness.records.journal import read_journal
 from harness.records.samples import read_samples
-from harness.run import check_thresholds, parse_threshold
 from harness.target import EmulatorOptions, emulator
+from harness.thresholds import check_thresholds, parse_threshold
 
 PAIR = ("--from", "us-west-2", "--to", "ap-southeast-2")
 QUICK = ("--samples", "60", "--warmup", "500ms", "--rate", "40/s", "--no-plots")
@@ -435,7 +435,7 @@ def test_an_invalid_run_is_exit_3_whatever_its_thresholds(tmp_path: Path) -> Non
 
 def test_help_is_there_in_half_a_second_and_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from harness.run import make_parser; make_parser();"
+        "import sys; from harness.run_flags import make_parser; make_parser();"
         "heavy = {'numpy', 'pandas', 'matplotlib', 'boto3', 'botocore', 'aiohttp', 'aiobotocore'};"
         "heavy &= set(sys.modules);"
         "print(heavy); sys.exit(bool(heavy))"

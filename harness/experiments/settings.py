@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import UsageError
-from harness.measure.plan import ARRIVALS, KEYS, READ_MODES, STRATEGIES, Polling, Workload
+from harness.measure.plan import (
+    ARRIVALS,
+    ITEM_BYTES,
+    KEYS,
+    READ_MODES,
+    SHARDS,
+    STRATEGIES,
+    TOGETHER,
+    Polling,
+    Workload,
+)
 from harness.measure.schedules import SCHEDULES
 from harness.units import (
     NS_PER_S,
@@ -20,9 +30,6 @@ from harness.units import (
     parse_window_ns,
 )
 
-ITEM_BYTES = range(100, 400 * 1024 + 1)
-SHARDS = range(1, 65)
-TRANSACTION = range(1, 101)
 SAMPLES = range(1, 100_000_001)
 SEEDS = range(2**63)
 
@@ -193,7 +200,7 @@ SECTIONS: Mapping[str, Mapping[str, Setting]] = {
         "item_size": Setting(("workload", "item_bytes"), text(_item_bytes)),
         "keys": Setting(("workload", "keys"), one_of(KEYS)),
         "offset": Setting(("workload", "offset_ns"), text(parse_offset_ns)),
-        "transaction": Setting(("workload", "together"), whole(TRANSACTION)),
+        "transaction": Setting(("workload", "together"), whole(TOGETHER)),
         "samples": Setting(("workload", "samples"), whole(SAMPLES)),
         "duration": Setting(("duration_ns",), text(parse_positive_duration_ns)),
         "warmup": Setting(("workload", "warmup_ns"), text(parse_duration_ns)),

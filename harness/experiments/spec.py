@@ -58,6 +58,11 @@ class Experiment:
     seed: int | None = None
     expected_to_fail: tuple[str, ...] = ()
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every Region of the experiment, sorted."""
+        return tuple(sorted({region for group in self.groups for pair in group for region in pair}))
+
     def scaled(self, samples: int | None, scale: float) -> Experiment:
         """The same with every run over `samples` writes, or `scale` times as long.
 

@@ -17,6 +17,9 @@ from harness.units import NS_PER_S
 Arrivals = str
 EXPECTED_LATENCY_NS = NS_PER_S  # until a run knows better
 ARRIVALS = ("constant", "poisson", "bursts")
+ITEM_BYTES = range(100, 400 * 1024 + 1)  # room for the key, up to DynamoDB's limit
+SHARDS = range(1, 65)  # each costs a request per poll
+TOGETHER = range(1, 101)  # DynamoDB's limit
 BURST_WRITES = 10  # due at one instant; bursts follow each other so that the mean rate holds
 READ_MODES = ("strong", "eventual", "both")
 KEYS = ("new", "update", "delete", "contested")

@@ -1,0 +1,69 @@
+"""Flags that verbs share, and what they mean: the target, and where results go."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.errors import UsageError
+
+
+def add_target_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where the Regions are; returns the group, for flags that belong there too."""
+    group = parser.add_argument_group("target")
+    add = group.add_argument
+    add(
+        "--target", choices=("local", "aws"), help="local: the embedded emulator (default); aws: real, billed"
+    )
+    add(
+        "--endpoint",
+        action="append",
+        default=[],
+        metavar="REGION=URL",
+        help="any DynamoDB API; once per Region",
+    )
+    add("--profile", metavar="NAME", help="AWS profile")
+    add(
+        "--create-per-region",
+        action="store_true",
+        help="create the table in each Region by itself (--endpoint)",
+    )
+    add("--max-usd", type=float, metavar="X", help="refuse to start when the estimate is above X US dollars")
+    return group
+
+
+def add_results_flag(parser: argparse.ArgumentParser | argparse._ArgumentGroup, what: str) -> None:
+    """Where directories go."""
+    default = Path("results")
+    parser.add_argument("--results", type=Path, default=default, metavar="DIR", help=f"{what} (results)")
+
+
+def choose_target(arguments: argparse.Namespace, regions: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """The kind of target (local, aws, endpoint) that the flags mean, and its endpoints by Region.
+
+    Raises:
+        UsageError: flags that exclude each other, an unknown Region, or one without an endpoint.
+    """
+    from harness.target import check_regions, parse_endpoints
+
+    wanted = list(regions)
+    endpoints = parse_endpoints(arguments.endpoint)
+    if endpoints and arguments.target:
+        raise UsageError("--endpoint and --target exclude each other")
+    if endpoints:
+        missing = [region for region in wanted if region not in endpoints]
+        if missing:
+            raise UsageError(f"no --endpoint for {', '.join(missing)}; give one REGION=URL for each Region")
+        return "endpoint", endpoints
+    if arguments.create_per_region:
+        raise UsageError("--create-per-region is for --endpoint: a global table is created once")
+    if arguments.target == "aws":
+        from harness.dynamodb.access import aws_regions
+
+        check_regions(wanted, aws_regions())
+        return "aws", {}
+    from harness.regions import matrix_regions
+
+    check_regions(wanted, matrix_regions())
+    return "local", {}

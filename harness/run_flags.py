@@ -1,0 +1,201 @@
+"""The flags of `harness.run`, and the configuration they mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from harness.cli import Parser, parsed_by
+from harness.errors import UsageError
+from harness.flags import add_results_flag, add_target_flags
+from harness.measure.plan import (
+    ARRIVALS,
+    ITEM_BYTES,
+    KEYS,
+    READ_MODES,
+    SHARDS,
+    STRATEGIES,
+    TOGETHER,
+    Polling,
+    RunConfig,
+    Workload,
+)
+from harness.measure.schedules import SCHEDULES
+from harness.units import (
+    NS_PER_MS,
+    NS_PER_S,
+    format_duration,
+    parse_duration_ns,
+    parse_offset_ns,
+    parse_positive_duration_ns,
+    parse_rate_per_s,
+    parse_size_bytes,
+)
+
+_EXAMPLES = (
+    "--from us-west-2 --to ap-southeast-2",
+    "--from us-west-2 --to ap-southeast-2,eu-west-1 --both-ways --samples 100",
+    "--from us-west-2 --to eu-west-1 --lag median=400ms,sigma=0.3 --duration 10s",
+    "--from us-west-2 --to ap-southeast-2 --target aws --dry-run",
+)
+_duration = parsed_by(parse_positive_duration_ns)
+
+
+def make_parser() -> Parser:
+    """The flags of the verb."""
+    parser = Parser(
+        "run",
+        "Measure how long a write in one AWS Region takes to become visible in others (DynamoDB global tables). "
+        "Without --target it measures an embedded emulator, and says so.",
+        _EXAMPLES,
+    )
+    add = parser.add_argument
+    add("--from", dest="source", required=True, metavar="REGION", help="the Region written to")
+    add("--to", required=True, metavar="REGION[,REGION…]", help="the replica Regions that are watched")
+    add("--both-ways", action="store_true", help="measure each pair in both directions at once")
+    _add_workload(parser)
+    _add_polling(parser)
+    _add_target(parser)
+    _add_output(parser)
+    return parser
+
+
+def _add_workload(parser: Parser) -> None:
+    group = parser.add_argument_group("writes")
+    size = group.add_mutually_exclusive_group()
+    size.add_argument("--samples", type=int, metavar="N", help="measured writes per source Region (400)")
+    size.add_argument("--duration", type=_duration, metavar="T", help="or for how long")
+    add = group.add_argument
+    add("--rate", type=parsed_by(parse_rate_per_s), default=20.0, metavar="R", help="a second (20/s)")
+    add("--arrivals", choices=ARRIVALS, default="constant", help="spacing of the writes (constant)")
+    warmup = parsed_by(parse_duration_ns)
+    add("--warmup", type=warmup, default=2 * NS_PER_S, metavar="T", help="before those that count (2s)")
+    size_bytes = parsed_by(parse_size_bytes)
+    add("--item-size", type=size_bytes, default=100, metavar="B", help="size of an item (100B)")
+    add("--shards", type=int, default=1, metavar="N", help="partition keys the writes are spread over (1)")
+    add("--together", type=int, default=1, metavar="N", help="new items written by one transaction (1)")
+    add(
+        "--keys",
+        choices=KEYS,
+        default="new",
+        help="new items, the update or delete of items made beforehand, or the same items written in both (new)",
+    )
+    offset = parsed_by(parse_offset_ns)
+    add("--offset", type=offset, default=0, metavar="T", help="contested: --to writes so much later (0s)")
+    add("--seed", type=int, metavar="N", help="of arrivals and the emulator's lag (a new one each run, kept)")
+
+
+def _add_polling(parser: Parser) -> None:
+    add = parser.add_argument_group("polls").add_argument
+    add("--poll-interval", type=_duration, default=5 * NS_PER_MS, metavar="T", help="poll spacing (5ms)")
+    add("--poll-with", choices=STRATEGIES, default="auto", help="auto picks, and says what")
+    add("--schedule", choices=SCHEDULES, default="adaptive", help="of the polls (adaptive)")
+    add("--read", choices=READ_MODES, default="strong", help="read mode; both: side by side (strong)")
+    add("--control", action="store_true", help="also watch the source Region itself: must be ≈ 0")
+    add("--timeout", type=_duration, default=30 * NS_PER_S, metavar="T", help="give a write up after (30s)")
+
+
+def _add_target(parser: Parser) -> None:
+    add = add_target_flags(parser).add_argument
+    add("--table", metavar="NAME", help="table to use or create (default: a new one, removed afterwards)")
+    add("--keep-table", action="store_true", help="leave a created table in place")
+    lag = "emulator only: a preset, or median=400ms,sigma=0.3"
+    add("--lag", default="typical", metavar="MODEL", help=lag)
+
+
+def _add_output(parser: Parser) -> None:
+    group = parser.add_argument_group("output")
+    add_results_flag(group, "where run directories go")
+    add = group.add_argument
+    add("--tag", action="append", default=[], metavar="K=V", help="note kept with the run; repeatable")
+    beyond = "exit 1 when a percentile is beyond"
+    add("--fail-if", action="append", default=[], metavar="'p99>3s'", help=beyond)
+    add("--dry-run", action="store_true", help="print plan and cost; no request is made")
+    add("--no-plots", action="store_true", help="draw no figures and no page")
+    add("--json", action="store_true", help="print the summary object alone on stdout")
+
+
+def build_config(arguments: argparse.Namespace) -> RunConfig:
+    """The run's configuration from its flags.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    replicas = tuple(part.strip() for part in arguments.to.split(",") if part.strip())
+    if not replicas:
+        raise UsageError("--to names no Region")
+    if len(set(replicas)) < len(replicas):
+        raise UsageError(f"--to names a Region twice: {arguments.to}")
+    _check_ranges(arguments)
+    samples = _samples(arguments)
+    sources, groups = [arguments.source], [replicas]
+    if arguments.both_ways:
+        sources += replicas
+        groups += [(arguments.source,)] * len(replicas)
+    return RunConfig(
+        tuple(sources),
+        tuple(groups),
+        Workload(
+            samples,
+            arguments.rate,
+            arguments.arrivals,
+            arguments.warmup,
+            arguments.item_size,
+            arguments.seed,
+            arguments.shards,
+            arguments.together,
+            arguments.keys,
+            arguments.offset,
+        ),
+        Polling(
+            arguments.poll_interval,
+            arguments.poll_with,
+            arguments.schedule,
+            arguments.read,
+            arguments.timeout,
+        ),
+        arguments.control,
+    )
+
+
+def parse_tags(texts: Sequence[str]) -> dict[str, str]:
+    """Read `KEY=VALUE` arguments.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    tags = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--tag {text!r} is not KEY=VALUE")
+        tags[name] = value
+    return tags
+
+
+def _check_ranges(arguments: argparse.Namespace) -> None:
+    if arguments.samples is not None and arguments.samples < 1:
+        raise UsageError(f"--samples {arguments.samples} must be at least 1")
+    if arguments.shards not in SHARDS:
+        raise UsageError(
+            f"--shards {arguments.shards} must lie between 1 and 64: each costs a request per poll"
+        )
+    if arguments.together not in TOGETHER:
+        raise UsageError(f"--together {arguments.together} must lie between 1 and 100, DynamoDB's limit")
+    if arguments.together > 1 and arguments.keys != "new":
+        raise UsageError(f"--together is for new items, not for --keys {arguments.keys}")
+    if arguments.item_size not in ITEM_BYTES:
+        raise UsageError(
+            f"--item-size {arguments.item_size}B must lie between 100B and 400KB, DynamoDB's limit"
+        )
+
+
+def _samples(arguments: argparse.Namespace) -> int:
+    samples = arguments.samples or 400
+    if arguments.duration is not None:
+        samples = int(arguments.duration / NS_PER_S * arguments.rate)
+        if samples < 1:
+            raise UsageError(
+                f"--duration {format_duration(arguments.duration)} at --rate {arguments.rate:g}/s is no write"
+            )
+    return samples

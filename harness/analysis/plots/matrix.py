@@ -19,7 +19,8 @@ from harness.units import NS_PER_MS, format_count, format_duration
 if TYPE_CHECKING:
     from harness.analysis.matrix import MatrixCell
 
-_FULL_WORDS_UP_TO = 4  # replica columns with room for intervals in their cells
+_FULL_WORDS_UP_TO = 5  # replica columns with room for intervals in their cells
+_UPRIGHT_UP_TO = 4  # and with room for their names side by side
 _LIGHT, _DEEP = 0.06, 0.55  # the stretch of the colour map on which dark words read well
 
 
@@ -34,15 +35,16 @@ def matrix_heat_map(cells: Sequence[MatrixCell], name: str, labels: Sequence[str
     replicas = sorted({cell.replica for cell in cells})
     invalid = [f"{cell.source} → {cell.replica}" for cell in cells if cell.verdict != "VALID"]
     verdict = "INVALID" if invalid else "VALID"
-    rotated = len(replicas) > _FULL_WORDS_UP_TO
+    rotated, short = len(replicas) > _UPRIGHT_UP_TO, len(replicas) > _FULL_WORDS_UP_TO
     figure, (axes,) = framed(
         _title(cells, name),
         Marks(f"{name} of the replication latency, Region to Region", ", ".join(labels), verdict, invalid),
-        "Rows: written in. Columns: visible in. Latency from commit to visible, interval-censored estimate with "
-        "95\u00a0% interval. The darker, the slower.",
-        left_in=1.75,
+        "Rows: written in. Columns: visible in. Latency from commit to visible, interval-censored estimate"
+        + (_counts(cells) if short else " with 95\u00a0% interval")
+        + ". The darker, the slower.",
+        left_in=1.6,
         right_in=0.2,
-        axes_in=max(1.2, (0.72 if not rotated else 0.5) * len(sources)),
+        axes_in=max(1.2, (0.5 if short else 0.78) * len(sources)),
         labels_in=1.15 if rotated else 0.45,
     )
     axes.grid(visible=False)
@@ -60,9 +62,7 @@ def matrix_heat_map(cells: Sequence[MatrixCell], name: str, labels: Sequence[str
     axes.spines[:].set_visible(False)
     scale = _colours(cells, name)
     for cell in cells:
-        _draw_cell(
-            axes, (replicas.index(cell.replica), sources.index(cell.source)), cell, name, scale, rotated
-        )
+        _draw_cell(axes, (replicas.index(cell.replica), sources.index(cell.source)), cell, name, scale, short)
     return figure
 
 
@@ -94,6 +94,14 @@ def _draw_cell(
         bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5} if cell.verdict != "VALID" else None,
         gid=f"{cell.source} → {cell.replica}",
     )
+
+
+def _counts(cells: Sequence[MatrixCell]) -> str:
+    counts = sorted({cell.n for cell in cells})
+    words = format_count(counts[0])
+    if len(counts) > 1:
+        words += f"–{format_count(counts[-1])}"
+    return f"; n = {words} for each pair, intervals in the table"
 
 
 def _pair(cell: MatrixCell) -> str:

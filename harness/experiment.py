@@ -189,11 +189,14 @@ def _print_outcome(
     verdict = f"{summary['verdict']}: {valid} of {len(summary['runs'])} runs are VALID"
     console.print(verdict, style="bold green" if summary["verdict"] == "VALID" else "bold red")
     print(f"experiment {directory.path}")
-    own = [path for path in figures if path.parent == directory.path]
+    own = [path for path in figures if path.parent == directory.path and path != directory.report]
     for path in own:
         print(f"plot       {path}")
-    if len(figures) > len(own):
-        print(f"plots      {len(figures) - len(own)} more in the directories of its runs")
+    others = sum(path.parent != directory.path for path in figures)
+    if others:
+        print(f"plots      {others} more in the directories of its runs")
+    if directory.report in figures:
+        print(f"report     {directory.report}")
 
 
 def _print_json(value: Mapping[str, Any]) -> None:

@@ -108,6 +108,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return only_experiment(tmp_path), json.loads(done.stdout)
 
 
+def test_an_experiment_has_a_page_that_tells_its_question_and_leads_to_its_runs(
+    finished: tuple[Path, dict[str, Any]],
+) -> None:
+    directory, outcome = finished
+    page = (directory / "report.html").read_text()
+    assert "<h1>Does the size matter?</h1>" in page
+    assert f"<title>{outcome['verdict']}, simulated: quick</title>" in page
+    assert page.count("<svg") >= 1
+    links = re.findall(r'href="([^"#]+report\.html)"', page)
+    assert links
+    assert all((directory / link).exists() for link in links)
+    assert re.findall(r'(?:src|href)="https?:', page) == []
+
+
 def tiny_copy(path: Path, tmp_path: Path) -> Path:
     """A shipped file with each condition measured once, of many offsets three, and without round trips or a tail of the
     lag where it does not set the emulator."""

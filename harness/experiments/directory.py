@@ -5,6 +5,7 @@ results/experiments/<UTC start>-<name>-<short id>/
     <run directory> of each measured run; finished when its summary.json exists
     aside/          half-written run directories of runs that were killed or interrupted, and were measured again
     outcome.json    the summary of the experiment, and its figures beside it
+    report.html     all of it on one page
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class ExperimentDirectory:
     def outcome(self) -> Path:
         """The summary of all runs; written anew each time."""
         return self.path / "outcome.json"
+
+    @property
+    def report(self) -> Path:
+        """The outcome on one page, with links to the reports of its runs."""
+        return self.path / "report.html"
 
     @property
     def aside(self) -> Path:

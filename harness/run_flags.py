@@ -16,6 +16,7 @@ from harness.measure.plan import (
     SHARDS,
     STRATEGIES,
     TOGETHER,
+    VERSIONS,
     Polling,
     RunConfig,
     Workload,
@@ -74,6 +75,7 @@ def _add_workload(parser: Parser) -> None:
     add("--item-size", type=size_bytes, default=100, metavar="B", help="size of an item (100B)")
     add("--shards", type=int, default=1, metavar="N", help="partition keys the writes are spread over (1)")
     add("--together", type=int, default=1, metavar="N", help="new items written by one transaction (1)")
+    add("--versions", type=int, default=1, metavar="N", help="writes of each new item in turn (1)")
     add(
         "--keys",
         choices=KEYS,
@@ -144,6 +146,7 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
             arguments.seed,
             arguments.shards,
             arguments.together,
+            arguments.versions,
             arguments.keys,
             arguments.offset,
         ),
@@ -182,8 +185,8 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
         )
     if arguments.together not in TOGETHER:
         raise UsageError(f"--together {arguments.together} must lie between 1 and 100, DynamoDB's limit")
-    if arguments.together > 1 and arguments.keys != "new":
-        raise UsageError(f"--together is for new items, not for --keys {arguments.keys}")
+    if arguments.versions not in VERSIONS:
+        raise UsageError(f"--versions {arguments.versions} must lie between 1 and {VERSIONS[-1]}")
     if arguments.item_size not in ITEM_BYTES:
         raise UsageError(
             f"--item-size {arguments.item_size}B must lie between 100B and 400KB, DynamoDB's limit"

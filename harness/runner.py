@@ -136,10 +136,10 @@ def _exists(table: GlobalTable) -> bool:
 async def _session(
     request: RunRequest, run_id: str, directory: RunDirectory, access: Access, table: str
 ) -> str | None:
-    clock = MonotonicClock()
+    clock, workload = MonotonicClock(), request.config.workload
     try:
         async with (
-            access.stores(request.config.regions, table, request.config.workload.keys) as stores,
+            access.stores(request.config.regions, table, workload.keys, workload.versions) as stores,
             Journal(directory.journal) as journal,
         ):
             session = Session(run_id, request.config, stores, clock, journal.append)

@@ -130,8 +130,7 @@ def _pair_notes(pair: Mapping[str, Any]) -> Text:
         f"round trip  min {_ms(rtt['min'])}, p50 {_ms(rtt['p50'])}, p99 {_ms(rtt['p99'])}; "
         f"{pair['requests_per_sample']:.1f} requests and {pair['read_units_per_sample']:.1f} read units per sample",
     ]
-    notes = (_wait_note(pair), _order_note(pair), _path_note(pair), _flap_note(pair), _torn_note(pair))
-    lines += [line for line in notes if line]
+    lines += [line for note in _NOTES if (line := note(pair))]
     if pair["flags"]:
         flags = ", ".join(f"{format_count(n)} {name.replace('_', ' ')}" for name, n in pair["flags"].items())
         lines.append(f"flags       {flags}")
@@ -172,6 +171,17 @@ def _flap_note(pair: Mapping[str, Any]) -> str | None:
     return (
         f"flaps       {format_count(flaps['samples'])} of {format_count(share['n'])} writes were missing again after "
         f"they had been seen: {share['value']:.2%} [{share['low']:.2%}, {share['high']:.2%}]"
+    )
+
+
+def _skipped_note(pair: Mapping[str, Any]) -> str | None:
+    """How many versions of items were never shown."""
+    skipped = pair["skipped_versions"]
+    if skipped is None:
+        return None
+    return (
+        f"versions    {format_share(skipped)} of {format_count(skipped['n'])} were replaced by a later one before any "
+        "read showed them"
     )
 
 
@@ -238,6 +248,9 @@ def _path_note(pair: Mapping[str, Any]) -> str | None:
     if over and "p50" in over:
         text += f", latency p50 {_ms(over['p50'])} above half"
     return text
+
+
+_NOTES = (_wait_note, _order_note, _path_note, _flap_note, _torn_note, _skipped_note)
 
 
 def _cost_line(summary: Mapping[str, Any]) -> str:

@@ -190,6 +190,22 @@ def test_a_transaction_is_written_at_once_and_its_torn_window_is_told(tmp_path: 
     assert torn["window_ms"]["p50"]["low"] <= true_ms <= torn["window_ms"]["p50"]["high"]
 
 
+def test_versions_that_are_replaced_before_any_read_shows_them_are_told_and_the_last_is_not_lost(
+    tmp_path: Path,
+) -> None:
+    done = run(*PAIR, *FAST_LAG, *QUICK, "--versions", "5", results=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    assert "were replaced by a later one before any read showed them" in done.stdout
+    directory = only_run(tmp_path)
+    samples = read_samples(directory / "samples.parquet")
+    joined = with_truth(samples, read_truth(directory / "truth.jsonl"))
+    assert joined["hard_holds"].all()
+    assert len(joined) == (samples["outcome"] == "visible").sum()
+    last = samples["seq"] % 5 == 4
+    assert (samples.loc[last, "outcome"] == "visible").all()
+    assert (samples.loc[~last, "outcome"] == "overwritten").any()
+
+
 def test_of_two_writes_of_one_item_the_later_survives_and_the_other_is_lost(tmp_path: Path) -> None:
     contest = ("--both-ways", "--keys", "contested", "--offset", "100ms", "--timeout", "3s", "--json")
     done = run(*PAIR, *FAST_LAG, *QUICK, *contest, results=tmp_path)
@@ -359,6 +375,8 @@ def closed_port() -> int:
         ((*PAIR, "--tag", "x"), 2, "KEY=VALUE"),
         ((*PAIR, "--keys", "contested"), 2, "contested keys need two Regions measured both ways"),
         ((*PAIR, "--offset", "1s"), 2, "an offset is for contested keys"),
+        ((*PAIR, "--versions", "2", "--together", "2"), 2, "exclude each other"),
+        ((*PAIR, "--versions", "2", "--poll-with", "get"), 2, "by Query"),
         ((*PAIR, "--together", "101"), 2, "--together 101 must lie between 1 and 100"),
         ((*PAIR, "--max-usd", "0.0000001"), 2, "above --max-usd"),
         ((*PAIR, "--target", "aws", "--profile", "no-such-profile"), 2, "no-such-profile"),

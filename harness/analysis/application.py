@@ -20,6 +20,7 @@ from harness.analysis.visibility import (
     visible_everywhere,
     visible_share,
 )
+from harness.measure.sample import Outcome
 from harness.units import percentile_name
 
 WAITS_MS = (250.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0)
@@ -81,6 +82,15 @@ def describe_torn(samples: pd.DataFrame, together: int) -> dict[str, Any] | None
         "certainly_torn": share_of(found.certainly, len(found.lower)).to_json() if len(found.lower) else None,
         "window_ms": {percentile_name(p): estimate.to_json() for p, estimate in estimates.items()},
     }
+
+
+def describe_skipped(samples: pd.DataFrame, versions: int) -> dict[str, Any] | None:
+    """The share of acknowledged writes that a later version of their item replaced before any read showed them: merged
+    on the way, or there for less than a poll spacing. None where each item was written once."""
+    known = samples["outcome"].isin([Outcome.VISIBLE.value, Outcome.OVERWRITTEN.value])
+    if versions == 1 or not known.any():
+        return None
+    return share_of(int((samples["outcome"] == Outcome.OVERWRITTEN.value).sum()), int(known.sum())).to_json()
 
 
 def describe_contest(samples: pd.DataFrame, sources: Sequence[str]) -> dict[str, Any]:

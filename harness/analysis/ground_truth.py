@@ -53,10 +53,11 @@ def read_truth(path: Path) -> pd.DataFrame:
     return truth.astype({"commit_ns": "Int64", "visible_ns": "Int64"})
 
 
-def last_changes(truth: pd.DataFrame) -> pd.DataFrame:
-    """One line per item and path, its last: an item that was made to be changed has several."""
-    ordered = truth.sort_values("commit_ns", kind="stable")
-    return ordered.drop_duplicates(["from", "to", "key"], keep="last")
+def committed_by(joined: pd.DataFrame) -> pd.Series[bool]:
+    """Which lines of the truth, beside samples of the same item, are of the sample's own write: an item may be written
+    several times, and the commit lies between sent and acknowledged. A sample without any line stays."""
+    own = (joined["commit_ns"] >= joined["sent_ns"]) & (joined["commit_ns"] <= joined["acked_ns"])
+    return own.fillna(False).astype(bool) | joined["commit_ns"].isna()
 
 
 def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -66,15 +67,14 @@ def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     read in both modes, the strongly consistent reads are taken: the truth is theirs.
     """
     samples = headline_samples(samples)
-    truth = last_changes(truth)
     columns = {"from": "from_region", "to": "to_region"}
     visible = (samples["outcome"] == "visible") & (samples["from_region"] != samples["to_region"])
     joined = samples[visible].merge(
         truth.rename(columns=columns),
         on=["from_region", "to_region", "key"],
         how="left",
-        validate="one_to_one",
     )
+    joined = joined[committed_by(joined)].reset_index(drop=True)
     joined["true_ns"] = joined["visible_ns"] - joined["commit_ns"]
     joined["error_ns"] = (joined["model_lower_ns"] + joined["model_upper_ns"]) / 2 - joined["true_ns"]
     for kind in ("hard", "model"):

@@ -14,6 +14,7 @@ from harness.analysis.application import (
     describe_contest,
     describe_everywhere,
     describe_pair,
+    describe_skipped,
     describe_torn,
 )
 from harness.analysis.evidence import Evidence
@@ -56,6 +57,7 @@ def summarize_run(
             "item_bytes": config.workload.item_bytes,
             "keys": config.workload.keys,
             "together": config.workload.together,
+            "versions": config.workload.versions,
             "offset_ms": config.workload.offset_ns / 1e6,
             "seed": config.workload.seed,
             "poll_interval_ms": config.polling.interval_ns / 1e6,
@@ -115,6 +117,7 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         **describe_pair(mine),
         **_settling(watch, mine),
         "torn_window": describe_torn(mine, config.workload.together),
+        "skipped_versions": describe_skipped(mine, config.workload.versions),
         "requests_per_sample": len(counted) / n,
         "read_units_per_sample": sum(p.units for p in counted) / n,
     }

@@ -57,9 +57,12 @@ class Access:
 
     @contextlib.asynccontextmanager
     async def stores(
-        self, regions: Sequence[str], table: str, change: str = NEW
+        self, regions: Sequence[str], table: str, change: str = NEW, versions: int = 1
     ) -> AsyncIterator[dict[str, DynamoStore]]:
-        """Stores for the data plane of each Region, their connection pools open; `change` is what they make and see."""
+        """Stores for the data plane of each Region, their connection pools open.
+
+        `change` and `versions` (of each item) are what they make and see.
+        """
         session = AioSession(profile=self.profile)
         if self.keys is not None:
             session.set_credentials(*self.keys)
@@ -68,7 +71,7 @@ class Access:
             for region in regions:
                 http = await self._signed_http(session, region)
                 http.open()
-                stores[region] = DynamoStore(http, table, change)
+                stores[region] = DynamoStore(http, table, change, versions)
             yield stores
         finally:
             for store in stores.values():

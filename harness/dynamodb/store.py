@@ -19,7 +19,9 @@ from harness.dynamodb.signed_http import Exchange, SignedHttp
 from harness.measure.plan import KEYS
 
 HASH_NAME, RANGE_NAME = "pk", "sk"  # neither is one of DynamoDB's reserved words
-CHANGE_NAME = "rev"  # there once an item is updated; of a contested item, the Region that wrote it
+CHANGE_NAME = (
+    "rev"  # there once an item is updated; of a contested item, the Region; of several versions, the write
+)
 NEW, UPDATE, DELETE, CONTESTED = KEYS
 PREPARED_AT_ONCE = 25  # BatchWriteItem's limit
 
@@ -86,31 +88,31 @@ class Store(Protocol):
 class DynamoStore:
     """A `Store` on DynamoDB, or on anything that speaks its API."""
 
-    def __init__(self, http: SignedHttp, table: str, change: str = NEW) -> None:
+    def __init__(self, http: SignedHttp, table: str, change: str = NEW, versions: int = 1) -> None:
         self.region = http.region
         self.http = http
         self._table = table
         self._change = change
+        self._versions = versions  # writes `n * versions` and those that follow it are of one item
 
     async def write(self, key: Key, pad: str) -> Put:
         """PutItem, UpdateItem or DeleteItem, by the change that is measured."""
         if self._change == UPDATE:
             how = {
-                "Key": _key_json(key),
+                "Key": self._key(key),
                 "UpdateExpression": f"SET {CHANGE_NAME} = :r",
                 "ExpressionAttributeValues": {":r": {"N": "1"}},
             }
             exchange = await self._call("UpdateItem", how)
         elif self._change == DELETE:
-            exchange = await self._call("DeleteItem", {"Key": _key_json(key)})
+            exchange = await self._call("DeleteItem", {"Key": self._key(key)})
         else:
-            whose = {CHANGE_NAME: {"S": self.region}} if self._change == CONTESTED else {}
-            exchange = await self._call("PutItem", {"Item": _item(key, pad) | whose})
+            exchange = await self._call("PutItem", {"Item": self._item(key, pad)})
         return Put(exchange, _units(exchange.answer.get("ConsumedCapacity")))
 
     async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
         """TransactWriteItems: all of them or none."""
-        puts = [{"Put": {"TableName": self._table, "Item": _item(key, pad)}} for key in keys]
+        puts = [{"Put": {"TableName": self._table, "Item": self._item(key, pad)}} for key in keys]
         body = {"TransactItems": puts, "ReturnConsumedCapacity": "TOTAL"}
         exchange = await self.http.call("TransactWriteItems", orjson.dumps(body))
         return Put(exchange, sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ())))
@@ -119,7 +121,7 @@ class DynamoStore:
         """GetItem of one key, projected to what tells its change."""
         exchange = await self._call(
             "GetItem",
-            {"Key": _key_json(key), "ConsistentRead": consistent, "ProjectionExpression": self._projection()},
+            {"Key": self._key(key), "ConsistentRead": consistent, "ProjectionExpression": self._projection()},
         )
         items = [exchange.answer["Item"]] if "Item" in exchange.answer else []
         found = self._changed(items, (key.seq,)) if exchange.failure is None else ()
@@ -139,8 +141,8 @@ class DynamoStore:
             "KeyConditionExpression": f"{HASH_NAME} = :h AND {RANGE_NAME} BETWEEN :a AND :b",
             "ExpressionAttributeValues": {
                 ":h": {"S": shard},
-                ":a": {"N": str(seqs[0])},
-                ":b": {"N": str(seqs[-1])},
+                ":a": {"N": str(seqs[0] // self._versions)},
+                ":b": {"N": str(seqs[-1] // self._versions)},
             },
             "ProjectionExpression": self._projection(),
             "ConsistentRead": consistent,
@@ -153,14 +155,14 @@ class DynamoStore:
         exchange = await self._call("Query", request)
         answer = exchange.answer
         end = answer.get("LastEvaluatedKey")
-        complete_to = None if end is None else int(end[RANGE_NAME]["N"])
+        complete_to = None if end is None else (int(end[RANGE_NAME]["N"]) + 1) * self._versions - 1
         looked_at = seqs if complete_to is None else range(seqs[0], complete_to + 1, seqs.step)
         found = self._changed(answer.get("Items", ()), looked_at) if exchange.failure is None else ()
         return Read(exchange, found, complete_to=complete_to, units=_units(answer.get("ConsumedCapacity")))
 
     async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
         """BatchWriteItem; keys left unprocessed count as throttled."""
-        requests = [{"PutRequest": {"Item": _item(key, pad)}} for key in keys]
+        requests = [{"PutRequest": {"Item": self._item(key, pad)}} for key in keys]
         body = {"RequestItems": {self._table: requests}, "ReturnConsumedCapacity": "TOTAL"}
         exchange = await self.http.call("BatchWriteItem", orjson.dumps(body))
         if exchange.answer.get("UnprocessedItems"):
@@ -174,17 +176,19 @@ class DynamoStore:
 
     async def _batch(self, keys: Sequence[Key], consistent: bool) -> tuple[Exchange, Items, tuple[int, ...]]:
         wanted = {
-            "Keys": [_key_json(key) for key in keys],
+            "Keys": list({key.seq // self._versions: self._key(key) for key in keys}.values()),
             "ConsistentRead": consistent,
             "ProjectionExpression": self._projection(),
         }
         body = {"RequestItems": {self._table: wanted}, "ReturnConsumedCapacity": "TOTAL"}
         exchange = await self.http.call("BatchGetItem", orjson.dumps(body))
-        left = exchange.answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ())
-        return exchange, exchange.answer.get("Responses", {}).get(self._table, ()), _seqs(left)
+        unasked = exchange.answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ())
+        items = frozenset(_seqs(unasked))
+        left = tuple(key.seq for key in keys if key.seq // self._versions in items)
+        return exchange, exchange.answer.get("Responses", {}).get(self._table, ()), left
 
     def _projection(self) -> str:
-        tells = self._change in (UPDATE, CONTESTED)
+        tells = self._change in (UPDATE, CONTESTED) or self._versions > 1
         return f"{RANGE_NAME}, {CHANGE_NAME}" if tells else RANGE_NAME
 
     def _changed(self, items: Items, looked_at: Iterable[int]) -> tuple[int, ...]:
@@ -196,19 +200,24 @@ class DynamoStore:
             return _seqs([item for item in items if CHANGE_NAME in item])
         if self._change == CONTESTED:
             return _seqs([item for item in items if item[CHANGE_NAME]["S"] != self.region])
+        if self._versions > 1:
+            return tuple(int(item[CHANGE_NAME]["N"]) for item in items)
         return _seqs(items)
+
+    def _key(self, key: Key) -> dict[str, dict[str, str]]:
+        return {HASH_NAME: {"S": key.shard}, RANGE_NAME: {"N": str(key.seq // self._versions)}}
+
+    def _item(self, key: Key, pad: str) -> dict[str, dict[str, str]]:
+        item = self._key(key) | {"pad": {"S": pad}}
+        if self._change == CONTESTED:
+            item[CHANGE_NAME] = {"S": self.region}
+        elif self._versions > 1:
+            item[CHANGE_NAME] = {"N": str(key.seq)}
+        return item
 
     async def _call(self, operation: str, request: dict[str, Any]) -> Exchange:
         body = {"TableName": self._table, "ReturnConsumedCapacity": "TOTAL", **request}
         return await self.http.call(operation, orjson.dumps(body))
-
-
-def _key_json(key: Key) -> dict[str, dict[str, str]]:
-    return {HASH_NAME: {"S": key.shard}, RANGE_NAME: {"N": str(key.seq)}}
-
-
-def _item(key: Key, pad: str) -> dict[str, dict[str, str]]:
-    return _key_json(key) | {"pad": {"S": pad}}
 
 
 def _seqs(items: Items) -> tuple[int, ...]:

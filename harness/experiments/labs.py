@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis.application import describe_contest, describe_torn
+from harness.analysis.application import describe_contest, describe_skipped, describe_torn
 from harness.analysis.load import Run
 from harness.analysis.view import pair_samples
 from harness.analysis.visibility import order_inversions, share_of
@@ -26,8 +26,9 @@ def contest_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[st
 
 
 def order_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[str, Any]]:
-    """For each condition and Region pair of an experiment on order, one that spreads its writes over partition keys or
-    puts them into transactions: the share of writes overtaken by a later one, and the torn windows."""
+    """For each condition and Region pair of an experiment on order, one that spreads its writes over partition keys,
+    puts them into transactions, or writes an item several times: the share of writes overtaken by a later one, the torn
+    windows, the versions that were never shown."""
     if not any(_about_order(run.summary["settings"]) for run in used):
         return []
     rows = []
@@ -38,7 +39,7 @@ def order_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[str,
             inversions = [order_inversions(part) for part in parts]
             n = sum(found.n for found in inversions)
             overtaken = sum(found.certainly for found in inversions)
-            together = int(runs[0].summary["settings"]["together"])
+            samples, settings = pd.concat(parts, ignore_index=True), runs[0].summary["settings"]
             rows.append(
                 {
                     "condition": condition,
@@ -46,7 +47,8 @@ def order_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[str,
                     "to": replica,
                     "verdict": _verdict(runs),
                     "overtaken": share_of(overtaken, n).to_json() if n else None,
-                    "torn_window": describe_torn(pd.concat(parts, ignore_index=True), together),
+                    "torn_window": describe_torn(samples, int(settings["together"])),
+                    "skipped_versions": describe_skipped(samples, int(settings["versions"])),
                 }
             )
     return rows
@@ -57,7 +59,7 @@ def _of(runs: Sequence[Run], condition: str) -> list[Run]:
 
 
 def _about_order(settings: Mapping[str, Any]) -> bool:
-    return bool(settings["shards"] > 1 or settings["together"] > 1)
+    return any(settings[name] > 1 for name in ("shards", "together", "versions"))
 
 
 def _verdict(runs: Sequence[Run]) -> str:

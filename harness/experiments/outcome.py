@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.application import describe_asymmetry, describe_everywhere
 from harness.analysis.backlog import backlog_over_run, catch_up
-from harness.analysis.ground_truth import last_changes, read_truth
+from harness.analysis.ground_truth import committed_by, read_truth
 from harness.analysis.load import Run, load_run
 from harness.analysis.matrix import MatrixCell, region_matrix
 from harness.analysis.percentiles import estimate_percentiles
@@ -157,9 +157,9 @@ def _truth(runs: Sequence[Run], pair: Pair, median: Mapping[str, Any]) -> dict[s
 def true_latencies_ns(samples: pd.DataFrame, truth: pd.DataFrame, pair: Pair) -> NDArray[np.float64]:
     """Commit to visible of every acknowledged write of a pair, as the emulator decided it."""
     mine = pair_samples(samples, *pair).dropna(subset=["acked_ns"])
-    there = last_changes(truth[(truth["from"] == pair[0]) & (truth["to"] == pair[1])])
-    there = there.dropna(subset=["visible_ns"])
-    joined = mine[["key"]].merge(there, on="key", validate="one_to_one")
+    there = truth[(truth["from"] == pair[0]) & (truth["to"] == pair[1])].dropna(subset=["visible_ns"])
+    joined = mine[["key", "sent_ns", "acked_ns"]].merge(there, on="key")
+    joined = joined[committed_by(joined)]
     latencies: NDArray[np.float64] = (joined["visible_ns"] - joined["commit_ns"]).to_numpy(np.float64)
     return latencies
 

@@ -16,6 +16,7 @@ from harness.measure.plan import (
     SHARDS,
     STRATEGIES,
     TOGETHER,
+    VERSIONS,
     Polling,
     Workload,
 )
@@ -201,6 +202,7 @@ SECTIONS: Mapping[str, Mapping[str, Setting]] = {
         "keys": Setting(("workload", "keys"), one_of(KEYS)),
         "offset": Setting(("workload", "offset_ns"), text(parse_offset_ns)),
         "transaction": Setting(("workload", "together"), whole(TOGETHER)),
+        "versions": Setting(("workload", "versions"), whole(VERSIONS)),
         "samples": Setting(("workload", "samples"), whole(SAMPLES)),
         "duration": Setting(("duration_ns",), text(parse_positive_duration_ns)),
         "warmup": Setting(("workload", "warmup_ns"), text(parse_duration_ns)),

@@ -112,6 +112,9 @@ def _order_line(entry: Mapping[str, Any]) -> str:
     if entry["overtaken"] is None:
         return f"{where}: no write was acknowledged"
     line = f"{where}: {format_share(entry['overtaken'])} of writes became visible after a later one"
+    if entry["skipped_versions"] is not None:
+        skipped = format_share(entry["skipped_versions"])
+        line += f"; {skipped} were replaced by a later version before any read showed them"
     torn = entry["torn_window"]
     if torn is None or torn["certainly_torn"] is None:
         return line

@@ -20,6 +20,7 @@ ARRIVALS = ("constant", "poisson", "bursts")
 ITEM_BYTES = range(100, 400 * 1024 + 1)  # room for the key, up to DynamoDB's limit
 SHARDS = range(1, 65)  # each costs a request per poll
 TOGETHER = range(1, 101)  # DynamoDB's limit
+VERSIONS = range(1, 1001)
 BURST_WRITES = 10  # due at one instant; bursts follow each other so that the mean rate holds
 READ_MODES = ("strong", "eventual", "both")
 KEYS = ("new", "update", "delete", "contested")
@@ -38,6 +39,7 @@ class Workload:
     seed: int = 1
     shards: int = 1  # partition keys the writes are spread over: one rides one replicator lane
     together: int = 1  # new items written by one transaction
+    versions: int = 1  # writes of each new item, one after the other
     # The change measured: new items, the update or delete of items made beforehand, or new items that two Regions
     # write under the same keys, the second one `offset_ns` after the first.
     keys: str = "new"
@@ -107,6 +109,13 @@ class RunConfig:
             raise UsageError("contested keys need two Regions measured both ways, and no control")
         if self.workload.offset_ns and not self.workload.contested:
             raise UsageError("an offset is for contested keys")
+        special = (self.workload.together > 1) + (self.workload.versions > 1) + (self.workload.keys != "new")
+        if special > 1:
+            raise UsageError("transactions, several versions and other keys than new ones exclude each other")
+        if self.workload.versions > 1 and (
+            self.workload.shards > 1 or self.polling.strategy not in ("auto", "query")
+        ):
+            raise UsageError("several versions of an item are measured with one shard, by Query")
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -179,6 +188,7 @@ class WritePlan:
         self.total = self.warmup + workload.samples
         self.measured = range(self.warmup, self.total)
         self.contested = workload.contested
+        self.versions = workload.versions
         self._late_ns = late_ns
         self._workload = workload
         self._interval_ns = NS_PER_S / workload.rate_per_s
@@ -197,6 +207,20 @@ class WritePlan:
         burst = BURST_WRITES if self._workload.arrivals == "bursts" else 1
         return self._late_ns + round(seq // burst * burst * self._interval_ns)
 
+    @property
+    def overwrites(self) -> bool:
+        """May a write be written over by another of the run?"""
+        return self.contested or self.versions > 1
+
+    def superseded(self, seq: int) -> range:
+        """The writes of the same item before this one."""
+        return range(seq - seq % self.versions, seq)
+
+    def written_over(self, seq: int) -> bool:
+        """Will this write be written over by another of the run, or may it be?"""
+        last = seq == self.total - 1 or seq % self.versions == self.versions - 1
+        return self.contested or not last
+
     def hash_key(self, seq: int) -> str:
         """The partition key of write `seq`."""
         return self.shard_key(seq % self.shards)
@@ -212,7 +236,7 @@ class WritePlan:
 
     def key_text(self, seq: int) -> str:
         """The key of write `seq` as samples and the emulator's truth journal print it."""
-        return f"{self.hash_key(seq)}/{seq}"
+        return f"{self.hash_key(seq)}/{seq // self.versions}"
 
     def _poisson_offsets(self) -> list[int]:
         owner = "contested" if self.contested else self.source

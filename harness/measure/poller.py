@@ -187,6 +187,8 @@ class Poller:
             self._saw(seq, event)
         for seq in event.absent:
             self._lost_sight(seq, event)
+        if self.plan.versions > 1:
+            self.forget(earlier for seq in read.found for earlier in self.plan.superseded(seq))
         covered = event.covered()
         self._missed_ns.update((seq, event.sent_ns) for seq in self._open if seq in covered)
         self._record(event)

@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     VISIBLE = "visible"
     LATE = "late"  # not seen by the deadline, present in the final sweep
     LOST = "lost"  # not seen by the deadline, absent from the final sweep (or the sweep could not look)
-    OVERWRITTEN = "overwritten"  # contested: never seen here, where the other Region's write stands
+    OVERWRITTEN = "overwritten"  # never seen here: another write of the run stands in its place
     WRITE_FAILED = "write_failed"
     WRITE_INDETERMINATE = "write_indeterminate"
 

@@ -199,7 +199,7 @@ class Session:
             )
             if read.exchange.failure is None:
                 at_ns = read.exchange.received_ns
-                for seq in read.found:
+                for seq in left.keys() & set(read.found):
                     del left[seq]
                     self._record(Swept(poller.plan.source, poller.watch.replica, seq, True, at_ns))
                 absent.update(dict.fromkeys(left.keys() - set(read.unprocessed), at_ns))

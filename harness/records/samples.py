@@ -45,7 +45,7 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
         plan = config.plan(run_id, watch.source)
         writes = _Writes.of(plan, events, start_ns, last_ns)
         polls = [e for e in events if isinstance(e, Poll) and watch.made(e)]
-        in_order = watch.read == "eventual" or plan.contested
+        in_order = watch.read == "eventual" or plan.overwrites
         sightings = Sightings.of(plan.total, polls, in_order=in_order)
         present = {
             e.seq: e.present
@@ -168,8 +168,8 @@ def _frame(
         "flaps": pd.array(sightings.flaps[rows], dtype="Int64"),
     }
     gone, back = sightings.gone_sent[rows], sightings.back_received[rows]
-    # A contested item that is gone again was overwritten where it stood.
-    flapped, settled = (gone != NEVER) & (not plan.contested), back != NEVER
+    # Where writes are written over, one that is gone again was.
+    flapped, settled = (gone != NEVER) & (not plan.overwrites), back != NEVER
     stable_lower = np.where(flapped, gone - acked + half, model_lower)
     stable_upper = np.where(flapped, back - sent - half, model_upper)
     columns["stable_lower_ns"] = _nullable(stable_lower, lasting)
@@ -194,9 +194,13 @@ def _frame(
 def _outcomes(
     plan: WritePlan, rows: Ints, writes: _Writes, sightings: Sightings, present: dict[int, bool | None]
 ) -> NDArray[Any]:
-    absent = Outcome.OVERWRITTEN if plan.contested else Outcome.LOST
-    swept = {True: Outcome.LATE.value, False: absent.value, None: Outcome.LOST.value}
-    unseen = [swept[present.get(seq)] for seq in rows.tolist()]
+    swept = {True: Outcome.LATE.value, False: Outcome.LOST.value, None: Outcome.LOST.value}
+    unseen = [
+        Outcome.OVERWRITTEN.value
+        if present.get(seq) is False and plan.written_over(seq)
+        else swept[present.get(seq)]
+        for seq in rows.tolist()
+    ]
     return np.select(
         [writes.failed[rows], writes.acked[rows] == NEVER, sightings.hit_received[rows] != NEVER],
         [Outcome.WRITE_FAILED.value, Outcome.WRITE_INDETERMINATE.value, Outcome.VISIBLE.value],

@@ -5,6 +5,7 @@ examples:
   python -m harness.emulator --regions us-west-2,eu-west-1 --lag median=400ms,sigma=0.3 --rtt none --seed 7
   python -m harness.emulator --regions us-east-1,us-west-2 --lag slow --truth truth.jsonl --port 8000
   python -m harness.emulator --regions us-east-1,us-west-2 --pause 8s-16s --throttle us-west-2:reads=20s-25s
+  python -m harness.emulator --regions us-east-1,us-west-2 --control-plane aws/100 --ignore-updates 1
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from harness.emulator.faults import parse_faults
 from harness.emulator.lag import PRESETS, parse_lag
+from harness.emulator.pace import parse_pace
 from harness.emulator.replication import Settings, World, parse_eventual
 from harness.emulator.rtt import PairRtt, check_region, parse_rtt
 from harness.emulator.server import Server
 from harness.emulator.truth import Truth
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.measure.clock import now_ns, wall_ns
-from harness.units import NS_PER_MS, parse_duration_ns
+from harness.units import NS_PER_MS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -100,16 +104,29 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="combined port; Regions get the ones after it (default: any free)",
     )
-    add(
-        "--table-delay",
-        default="0.2s",
-        metavar="T",
-        help="how long a table takes to become ACTIVE (default: 0.2s)",
-    )
-    add("--replica-delay", default="0.5s", metavar="T", help="the same for a replica (default: 0.5s)")
+    _add_control_plane(add)
     add("--json", action="store_true", help="print one line of JSON when ready")
     add("--die-with-parent", action="store_true", help="stop when standard input is closed")
     return parser
+
+
+def _add_control_plane(add: Callable[..., Any]) -> None:
+    add(
+        "--control-plane",
+        default="fast",
+        metavar="PACE",
+        help="how long tables and replicas take: fast (default), aws (minutes, as AWS does) or aws/100 "
+        "(a hundred times faster)",
+    )
+    add("--table-delay", metavar="T", help="fast: how long a table takes to become ACTIVE (default: 0.2s)")
+    add("--replica-delay", metavar="T", help="fast: the same for a replica (default: 0.5s)")
+    add(
+        "--ignore-updates",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the first N UpdateTable calls that change a replica answer 200 and do nothing (default: 0)",
+    )
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -120,13 +137,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise UsageError(
             f"--port {arguments.port} is not a port; use a number from 1 to 65535, or 0 for any free one"
         )
+    if arguments.ignore_updates < 0:
+        raise UsageError(
+            f"--ignore-updates {arguments.ignore_updates} is not a number of calls; use 0 or more"
+        )
     return Settings(
         regions=regions,
         lag=parse_lag(arguments.lag),
         seed=random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed,
         eventual=parse_eventual(arguments.eventual_lag),
-        table_delay_ns=parse_duration_ns(arguments.table_delay),
-        replica_delay_ns=parse_duration_ns(arguments.replica_delay),
+        pace=parse_pace(arguments.control_plane, arguments.table_delay, arguments.replica_delay),
+        ignored_updates=arguments.ignore_updates,
         faults=parse_faults(arguments.pause, arguments.throttle, regions),
     )
 
@@ -177,6 +198,7 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
             "pid": os.getpid(),
             "lag": settings.lag.describe(),
             "faults": settings.faults.describe(),
+            "control_plane": settings.pace.describe(),
             "rtt_ms": rtt_ms,
             "seed": settings.seed,
         }
@@ -185,6 +207,7 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
     print(f"DynamoDB emulator, simulated replication lag (seed {settings.seed})")
     print(f"  lag            {settings.lag.describe()}")
     print(f"  eventual reads {settings.eventual.describe()}")
+    print(f"  control plane  {settings.pace.describe()}")
     for fault in settings.faults.describe():
         print(f"  fault          {fault}")
     for region in settings.regions:

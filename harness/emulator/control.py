@@ -62,7 +62,8 @@ def create_table(world: World, region: str, request: Request, now_ns: int) -> di
     table = Table(
         name, schema, ItemStore(schema.range_name is not None), definition, billing(request, None, now_ns)
     )
-    replica = _new_replica(world, table, region, now_ns, now_ns + world.settings.table_delay_ns)
+    active_ns = now_ns + world.takes_ns(world.settings.pace.table)
+    replica = _new_replica(world, table, region, now_ns, active_ns)
     replica.deletion_protected = flag(request, "DeletionProtectionEnabled")
     replica.stream = stream_specification(request)
     return {"TableDescription": describe(world, replica, now_ns)}
@@ -98,12 +99,12 @@ def delete_table(world: World, region: str, request: Request, now_ns: int) -> di
     if others:
         raise validation(
             _SOURCE
-            if any(replica.table.replicas[other].source == region for other in others)
+            if _sourced(world, replica, now_ns)
             else f"Table {replica.table.name} is part of a global table; remove its replicas first: "
             f"UpdateTable with ReplicaUpdates Delete, one Region per call ({', '.join(others)})"
         )
     replica.deleting_ns = now_ns
-    replica.left_ns = replica.gone_ns = now_ns + world.settings.table_delay_ns
+    replica.left_ns = replica.gone_ns = now_ns + world.takes_ns(world.settings.pace.table)
     return {"TableDescription": describe(world, replica, now_ns)}
 
 
@@ -116,9 +117,9 @@ def update_table(world: World, region: str, request: Request, now_ns: int) -> di
     _check_update(request, updates)
     if replica.status(now_ns) != "ACTIVE" or _changing(replica.table, now_ns):
         raise WireError("ResourceInUseException", _IN_USE)
-    if updates:
-        _update_replicas(world, replica, updates, now_ns)
-    else:
+    if updates and not _update_replicas(world, replica, updates, now_ns):
+        return {"TableDescription": describe(world, replica, now_ns) | {"TableStatus": "UPDATING"}}
+    if not updates:
         _update_settings(world, replica, request, now_ns)
     return {"TableDescription": describe(world, replica, now_ns)}
 
@@ -133,7 +134,8 @@ def _check_update(request: Request, updates: list[Any] | None) -> None:
         raise not_supported(f"ReplicaUpdates together with {', '.join(sorted(changes))}")
 
 
-def _update_replicas(world: World, replica: Replica, updates: list[Any], now_ns: int) -> None:
+def _update_replicas(world: World, replica: Replica, updates: list[Any], now_ns: int) -> bool:
+    """Make or remove one replica; False where the emulator is set to answer as if it did."""
     if not all(type(update) is dict and len(update) == 1 for update in updates):
         raise validation("Each of ReplicaUpdates must hold exactly one of Create, Update and Delete")
     if len(updates) > 1:
@@ -153,10 +155,14 @@ def _update_replicas(world: World, replica: Replica, updates: list[Any], now_ns:
     if other not in world.regions:
         known = ", ".join(world.regions)
         raise validation(f"Region {other} is not supported. This emulator was started with {known}.")
+    if world.ignored_updates:
+        world.ignored_updates -= 1
+        return False
     if action == "Create":
         _create_replica(world, replica, other, now_ns)
     else:
         _delete_replica(world, replica, other, now_ns)
+    return True
 
 
 def _create_replica(world: World, source: Replica, region: str, now_ns: int) -> None:
@@ -168,8 +174,12 @@ def _create_replica(world: World, source: Replica, region: str, now_ns: int) -> 
         )
     if table.billing["BillingMode"] != "PAY_PER_REQUEST":
         raise validation("Table write capacity should either be Pay-Per-Request or AutoScaled.")
-    table.busy_until_ns = now_ns + world.settings.replica_delay_ns
+    pace = world.settings.pace
+    span = pace.loaded if table.items.holds(source.number, now_ns) else pace.empty
+    table.busy_until_ns = now_ns + world.takes_ns(span)
     replica = _new_replica(world, table, region, now_ns, table.busy_until_ns)
+    replica.listed_ns = min(now_ns + world.takes_ns(pace.listed), replica.active_ns)
+    replica.known_ns = min(now_ns + world.takes_ns(pace.known), replica.active_ns)
     replica.source = source.region
     images = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     replica.stream = images
@@ -177,20 +187,27 @@ def _create_replica(world: World, source: Replica, region: str, now_ns: int) -> 
 
 
 def _delete_replica(world: World, asked: Replica, region: str, now_ns: int) -> None:
-    """The asked Region is UPDATING for half the time; the replica's own Region answers a little longer."""
+    """The asked Region is UPDATING for a while; the replica's own Region answers a little longer than it is listed."""
     table = asked.table
     replica = table.replicas.get(region)
     if replica is None or replica.deleting_ns != FOREVER:
         raise validation(_NOT_A_MEMBER.format(region))
     if replica.deletion_protected:
         raise _protected(replica)
-    if any(other.source == region for other in table.present(now_ns)):
+    if _sourced(world, replica, now_ns):
         raise validation(_SOURCE)
-    delay_ns = world.settings.replica_delay_ns
-    table.busy_until_ns = now_ns + delay_ns // 2
+    pace = world.settings.pace
+    table.busy_until_ns = now_ns + world.takes_ns(pace.updating)
     replica.deleting_ns = now_ns
-    replica.left_ns = now_ns + delay_ns
-    replica.gone_ns = replica.left_ns + delay_ns // 4
+    replica.left_ns = table.busy_until_ns + world.takes_ns(pace.deleting)
+    replica.gone_ns = replica.left_ns + world.takes_ns(pace.lingering)
+
+
+def _sourced(world: World, replica: Replica, now_ns: int) -> bool:
+    """Has its Region added a replica, still there, in the last 24 hours?"""
+    since_ns = now_ns - world.settings.pace.source_ns
+    present = replica.table.present(now_ns)
+    return any(other.source == replica.region and other.created_ns > since_ns for other in present)
 
 
 def _update_settings(world: World, replica: Replica, request: Request, now_ns: int) -> None:
@@ -201,7 +218,7 @@ def _update_settings(world: World, replica: Replica, request: Request, now_ns: i
         replica.stream = stream_specification(request)
     if "BillingMode" in request or "ProvisionedThroughput" in request:
         table.billing = billing(request, table.billing, now_ns)
-        table.busy_until_ns = now_ns + world.settings.table_delay_ns
+        table.busy_until_ns = now_ns + world.takes_ns(world.settings.pace.table)
 
 
 def _new_replica(world: World, table: Table, region: str, now_ns: int, active_ns: int) -> Replica:
@@ -214,7 +231,7 @@ def _new_replica(world: World, table: Table, region: str, now_ns: int, active_ns
 def _existing(world: World, region: str, request: Request, now_ns: int) -> Replica:
     name = table_name(request.get("TableName"), region)
     replica = world.catalogue.find(region, name, now_ns)
-    if replica is None:
+    if replica is None or now_ns < replica.known_ns:
         raise table_not_found(f"Requested resource not found: Table: {name} not found")
     return replica
 

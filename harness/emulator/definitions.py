@@ -146,7 +146,9 @@ def describe(world: World, replica: Replica, now_ns: int) -> dict[str, Any]:
     if others or replica.source:
         described["GlobalTableVersion"] = "2019.11.21"
         described["Replicas"] = [
-            {"RegionName": other.region, "ReplicaStatus": other.replica_status(now_ns)} for other in others
+            {"RegionName": other.region, "ReplicaStatus": other.replica_status(now_ns)}
+            for other in others
+            if now_ns >= other.listed_ns
         ]
     if replica.deleting_ns != FOREVER:
         described.pop("Replicas", None)

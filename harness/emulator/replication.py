@@ -14,6 +14,7 @@ from typing import Any
 from harness.emulator.faults import NO_FAULTS, Faults
 from harness.emulator.items import Item, Key, key_text
 from harness.emulator.lag import LagSpec, LagStream
+from harness.emulator.pace import FAST, Pace, Span
 from harness.emulator.rtt import matrix
 from harness.emulator.store import token
 from harness.emulator.tables import FOREVER, Catalogue, Replica
@@ -60,15 +61,15 @@ def parse_eventual(text: str) -> EventualReads:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an emulated world is made of. Delays are nanoseconds."""
+    """What an emulated world is made of; of its first changes of replicas, `ignored_updates` are without effect."""
 
     regions: tuple[str, ...]
     lag: LagSpec
     seed: int
     eventual: EventualReads = EventualReads()
-    table_delay_ns: int = 200 * NS_PER_MS
-    replica_delay_ns: int = 500 * NS_PER_MS
+    pace: Pace = FAST
     faults: Faults = NO_FAULTS
+    ignored_updates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +142,14 @@ class World:
         self.regions = settings.regions
         self.catalogue = Catalogue(settings.regions)
         self.wall_offset_ns = wall_offset_ns
+        self.ignored_updates = settings.ignored_updates
         self.transactions: dict[str, tuple[list[Any], dict[str, Any]]] = {}  # by token: actions, answer
         self._truth = truth
         self._sequence = 0
         self._first_write_ns: int | None = None
         self._rng = self.stream("world")
         self._staleness = self.stream("eventual")
+        self._control = self.stream("control")
         pairs = [(a, b) for a in settings.regions for b in settings.regions if a != b]
         self.links = {
             pair: Link(
@@ -162,6 +165,10 @@ class World:
     def new_id(self) -> str:
         """A UUID for a table."""
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def takes_ns(self, span: Span) -> int:
+        """How long something of the control plane takes this time."""
+        return span.draw_ns(self._control)
 
     def read_instant(self, replica: Replica, consistent: bool, now_ns: int) -> int:
         """The instant a read at `now_ns` looks at: now, or a little earlier for a stale eventual read."""

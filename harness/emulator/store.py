@@ -36,6 +36,11 @@ class ItemStore:
         """Items known to any Region."""
         return len(self._histories)
 
+    def holds(self, replica: int, as_of_ns: int) -> bool:
+        """Does `replica` show any item?"""
+        seen = (history.read(replica, as_of_ns) for history in self._histories.values())
+        return any(version is not None and version.item is not None for version in seen)
+
     def read(self, key: Key, replica: int, as_of_ns: int) -> Version | None:
         """The version of `key` that `replica` shows; its item is None where it was deleted."""
         history = self._histories.get(key)

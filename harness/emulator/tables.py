@@ -1,6 +1,7 @@
 """Tables and their replicas; what they are at an instant is computed from a few stored instants.
 
     Replica   created_ns ── CREATING ── active_ns ── ACTIVE ── deleting_ns ── DELETING ── gone_ns
+              listed by other Regions from listed_ns to left_ns, described by its own from known_ns to gone_ns
     Table     is being changed until busy_until_ns; its replicas say UPDATING meanwhile
 
 A table created in one Region is a global table with one replica. The same name created in two Regions is two tables.
@@ -33,7 +34,7 @@ class Table:
     busy_until_ns: int = 0
 
     def present(self, now_ns: int) -> list[Replica]:
-        """Replicas that DescribeTable lists, those under way included."""
+        """Its replicas, those included that are under way or not listed yet."""
         return [replica for replica in self.replicas.values() if now_ns < replica.left_ns]
 
 
@@ -41,7 +42,8 @@ class Table:
 class Replica:
     """One table in one Region. `number` is never used again, so a replica made anew is another one.
 
-    `left_ns` is when the other Regions stop listing it, `gone_ns` when its own Region knows it no more.
+    `listed_ns` is when the other Regions begin to list it and `left_ns` when they stop, `known_ns` when its own
+    Region begins to describe it and `gone_ns` when it stops.
     """
 
     number: int
@@ -50,6 +52,8 @@ class Replica:
     table_id: str
     created_ns: int
     active_ns: int
+    listed_ns: int = 0
+    known_ns: int = 0
     source: str | None = None
     deletion_protected: bool = False
     stream: dict[str, Any] | None = None
@@ -94,7 +98,7 @@ class Catalogue:
         replica.table.replicas[replica.region] = replica
 
     def find(self, region: str, name: str, now_ns: int) -> Replica | None:
-        """The table of this name in a Region, in whatever state; None where there is none."""
+        """The table of this name in a Region, in whatever state, even unknown there yet; None where there is none."""
         replica = self._replicas[region].get(name)
         if replica is not None and now_ns >= replica.gone_ns:
             del self._replicas[region][name]
@@ -114,8 +118,10 @@ class Catalogue:
 
     def in_region(self, region: str, now_ns: int) -> Iterator[str]:
         """Names of the tables of one Region, sorted."""
-        names = sorted(self._replicas[region])
-        return (name for name in names if self.find(region, name, now_ns) is not None)
+        for name in sorted(self._replicas[region]):
+            replica = self.find(region, name, now_ns)
+            if replica is not None and now_ns >= replica.known_ns:
+                yield name
 
 
 def table_name(name: object, region: str) -> str:

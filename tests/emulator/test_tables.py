@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 
 from harness.emulator.errors import WireError
+from harness.emulator.pace import fast
 from tests.emulator.worlds import IRELAND, MS, OREGON, SYDNEY, Client, S, global_table, world_of
 
 
 def timed() -> Client:
     """A world where a table takes 200 ms and a replica 500 ms, and a table made at instant 0."""
-    client = Client(
-        world_of(
-            OREGON, SYDNEY, IRELAND, lag="constant=1s", table_delay_ns=200 * MS, replica_delay_ns=500 * MS
-        )
-    )
+    pace = fast(200 * MS, 500 * MS)
+    client = Client(world_of(OREGON, SYDNEY, IRELAND, lag="constant=1s", pace=pace))
     client.create(0)
     return client
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.emulator import batches, control, operations, queries, transactions
 from harness.emulator.lag import parse_lag
+from harness.emulator.pace import fast
 from harness.emulator.replication import EventualReads, Settings, World
 
 MS = 1_000_000
@@ -78,8 +79,7 @@ class Client:
 def world_of(*regions: str, lag: str = "typical", seed: int = 1, **more: Any) -> World:
     """A world whose tables and replicas are ready at once, unless told otherwise."""
     more.setdefault("eventual", EventualReads(0.0, 0))
-    more.setdefault("table_delay_ns", 0)
-    more.setdefault("replica_delay_ns", 0)
+    more.setdefault("pace", fast(0, 0))
     truth = more.pop("truth", None)
     return World(Settings(regions, parse_lag(lag), seed, **more), truth)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TABLE = "cloudacademy-courses"
 COURSES = Path(__file__).parent / "data" / "courses.json"
+_RESULTS = Path("results")
 _EXAMPLES = (
     "",
     "--from eu-west-1 --to us-east-1 --lag fast",
@@ -117,7 +118,9 @@ class _Demo:
 
     def __init__(self, arguments: Any, target: Target, access: Access, tell: Callable[[str], None]) -> None:
         from harness.dynamodb.courses import KEY, Courses
+        from harness.dynamodb.creations import Noted
         from harness.dynamodb.global_table import GlobalTable
+        from harness.records.ledger import LEDGER, Ledger
 
         self.source: str = arguments.source
         self.replica: str = arguments.replica
@@ -126,8 +129,13 @@ class _Demo:
         self.tell = tell
         poll_ns = 50 * NS_PER_MS if target.simulated else 5 * NS_PER_S
         regions, keys = (self.source, self.replica), ((KEY, "S"),)
-        self.table = GlobalTable(access, arguments.table, regions, keys, say=say, poll_ns=poll_ns)
-        self.home = GlobalTable(access, arguments.table, regions[:1], keys, poll_ns=poll_ns)
+        self.ledger = Noted() if target.simulated else Ledger(_RESULTS / LEDGER)
+        self.table = GlobalTable(
+            access, arguments.table, regions, keys, say=say, poll_ns=poll_ns, ledger=self.ledger
+        )
+        self.home = GlobalTable(
+            access, arguments.table, regions[:1], keys, poll_ns=poll_ns, ledger=self.ledger
+        )
         self.courses = Courses(access, arguments.table)
         self.batches: list[list[dict[str, Any]]] = json.loads(COURSES.read_text())
 
@@ -180,6 +188,7 @@ class _Demo:
 
     def _add_replica(self) -> None:
         self._step(3, f"a replica in {self.replica}")
+        self.ledger.add(self.table.name, self.replica)
         status = self.courses.add_replica(self.source, self.replica)
         self.tell(f"  the answer says the table in {self.source} is {status}")
 
@@ -233,15 +242,11 @@ class _Demo:
             self.tell(f"  {row.source} → {row.replica}  {row.course:<20} {lower:>8} … {upper}")
 
     def _clean_up(self) -> None:
-        from harness.measure.clock import pause
-
         if not self.home.created:
             return
         if self.keep:
             self.tell(f"\nThe table {self.table.name} stays in {self.source} and {self.replica}.")
             return
-        while self.home.status(self.source) == "CREATING":
-            pause(self.home.poll_ns)
         self.table.delete()
         self.tell(f"\nThe table {self.table.name} is removed from both Regions.")
 

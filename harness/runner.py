@@ -13,12 +13,14 @@ from pathlib import Path
 
 from harness.cli import say
 from harness.dynamodb.access import Access
+from harness.dynamodb.creations import Noted
 from harness.dynamodb.global_table import GlobalTable, temporary_table
 from harness.measure.clock import MonotonicClock, wall_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
 from harness.progress import show_progress
 from harness.records.journal import Journal
+from harness.records.ledger import LEDGER, Ledger
 from harness.records.manifest import describe_run, write_json
 from harness.records.run_directory import RunDirectory, create_run_directory, point_latest
 from harness.target import EMULATOR_KEYS, EmulatorOptions, Target, emulator
@@ -106,6 +108,7 @@ def _measure(
         per_region=request.create_per_region,
         say=_silent if request.quiet else say,
         poll_ns=50 * NS_PER_MS if target.simulated else 2 * NS_PER_S,
+        ledger=Noted() if target.simulated else Ledger(request.results / LEDGER),
     )
     description = {
         "kind": target.kind,

@@ -46,11 +46,11 @@ class Access:
                 is not None
             )
 
-    def control(self, region: str) -> Any:
-        """A boto3 DynamoDB client for the control plane of one Region."""
+    def control(self, region: str, attempts: int = 4) -> Any:
+        """A boto3 DynamoDB client for the control plane of one Region; it asks up to `attempts` times."""
         with translated(region):
             session = boto3.Session(profile_name=self.profile, **self._key_arguments())
-            config = Config(retries={"mode": "standard", "total_max_attempts": 4}, **_COMMON)
+            config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, **_COMMON)
             return session.client(
                 "dynamodb", region_name=region, endpoint_url=self.endpoints.get(region), config=config
             )

@@ -15,6 +15,9 @@ import orjson
 from harness.errors import DamagedRun, UsageError
 from harness.measure.clock import wall_ns
 
+LEDGER = "tables.jsonl"
+"""The ledger's name in a directory of results."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

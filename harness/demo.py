@@ -120,6 +120,7 @@ class _Demo:
         from harness.dynamodb.courses import KEY, Courses
         from harness.dynamodb.creations import Noted
         from harness.dynamodb.global_table import GlobalTable
+        from harness.measure.watch import watch  # here, since an interrupt while it loads loses the exit code
         from harness.records.ledger import LEDGER, Ledger
 
         self.source: str = arguments.source
@@ -136,6 +137,7 @@ class _Demo:
         self.home = GlobalTable(
             access, arguments.table, regions[:1], keys, poll_ns=poll_ns, ledger=self.ledger
         )
+        self._watch = watch
         self.courses = Courses(access, arguments.table)
         self.batches: list[list[dict[str, Any]]] = json.loads(COURSES.read_text())
 
@@ -206,10 +208,8 @@ class _Demo:
         self.tell(f"  after {taken()}: ACTIVE, and both Regions say so of each other")
 
     def _propagate(self, source: str, replica: str, courses: Sequence[dict[str, Any]]) -> list[Propagation]:
-        from harness.measure.watch import watch
-
         ids = [course["courseid"]["S"] for course in courses]
-        seen = watch(
+        seen = self._watch(
             ids,
             lambda: self._write(source, courses),
             lambda: self.courses.look(replica, ids),

@@ -52,7 +52,7 @@ def _get_from(
 ) -> tuple[list[Item], int, float, int]:
     """(items, their bytes, units, keys processed) of one table's keys."""
     check_members(wish, _GET_TABLE)
-    schema, store, number = replica.table.schema, replica.table.items, replica.number
+    schema, store = replica.table.schema, replica.table.items
     keys = [schema.key_of_request(raw) for raw in wish["Keys"]]
     if len(set(keys)) < len(keys):
         raise validation(_DUPLICATES)
@@ -65,7 +65,7 @@ def _get_from(
     items: list[Item] = []
     used, units = 0, 0.0
     for place, key in enumerate(keys):
-        version = store.read(key, number, world.read_instant(replica, consistent, now_ns))
+        version = store.read(key, replica.view(consistent), world.read_instant(replica, consistent, now_ns))
         size = version.size if version is not None else 0
         if used + size > budget:
             return items, used, units, place
@@ -96,8 +96,10 @@ def batch_write_item(world: World, region: str, request: Request, now_ns: int) -
         planned += puts
     choice = wanted(request)
     units: dict[str, float] = {}
+    for replica, key, _ in planned:
+        world.quorum.refuse_conflict(replica, key, now_ns)
     for replica, key, item in planned:
-        old = replica.table.items.read(key, replica.number, now_ns)
+        old = replica.table.items.read(key, replica.view(True), now_ns)
         size = 0 if item is None else item_size(item)
         if item is not None or (old is not None and old.item is not None):
             world.commit(replica, key, item, size, now_ns)

@@ -18,7 +18,6 @@ _UNSUPPORTED = {
     "GlobalSecondaryIndexUpdates": "A global secondary index",
     "LocalSecondaryIndexes": "A local secondary index",
     "SSESpecification": "SSESpecification",
-    "GlobalTableWitnessUpdates": "A witness Region (MultiRegionConsistency STRONG)",
 }
 
 
@@ -150,6 +149,11 @@ def describe(world: World, replica: Replica, now_ns: int) -> dict[str, Any]:
             for other in others
             if now_ns >= other.listed_ns
         ]
+    if table.strong:
+        described["MultiRegionConsistency"] = "STRONG"
+    if table.witness:
+        status = "CREATING" if now_ns < table.busy_until_ns else "ACTIVE"
+        described["GlobalTableWitnesses"] = [{"RegionName": table.witness, "WitnessStatus": status}]
     if replica.deleting_ns != FOREVER:
         described.pop("Replicas", None)
     return described

@@ -48,7 +48,7 @@ def get_item(world: World, region: str, request: Request, now_ns: int) -> dict[s
     context.check_all_used()
     choice = wanted(request)
     as_of_ns = world.read_instant(replica, consistent, now_ns)
-    version = table.items.read(key, replica.number, as_of_ns)
+    version = table.items.read(key, replica.view(consistent), as_of_ns)
     answer: dict[str, Any] = {}
     if version is not None and version.item is not None:
         answer["Item"] = version.item if projection is None else projection.apply(version.item)
@@ -173,7 +173,7 @@ def checked_size(item: Item, message: str) -> int:
 
 def current(replica: Replica, key: Key, now_ns: int) -> tuple[Item | None, int]:
     """The item a Region shows now, and its size."""
-    version = replica.table.items.read(key, replica.number, now_ns)
+    version = replica.table.items.read(key, replica.view(True), now_ns)
     return (None, 0) if version is None else (version.item, version.size)
 
 

@@ -151,7 +151,7 @@ def _page(
     limit = positive(request, "Limit")
     consistent = flag(request, "ConsistentRead")
     as_of_ns = world.read_instant(replica, consistent, now_ns)
-    read, number = replica.table.items.read, replica.number
+    read, number = replica.table.items.read, replica.view(consistent)
     items = []
     count = scanned = size = 0
     last: Key | None = None

@@ -15,6 +15,7 @@ from harness.emulator.faults import NO_FAULTS, Faults
 from harness.emulator.items import Item, Key, key_text
 from harness.emulator.lag import LagSpec, LagStream
 from harness.emulator.pace import FAST, Pace, Span
+from harness.emulator.quorum import Quorum
 from harness.emulator.rtt import matrix
 from harness.emulator.store import token
 from harness.emulator.tables import FOREVER, Catalogue, Replica
@@ -150,6 +151,7 @@ class World:
         self._rng = self.stream("world")
         self._staleness = self.stream("eventual")
         self._control = self.stream("control")
+        self.quorum = Quorum(self.stream("quorum"))
         pairs = [(a, b) for a in settings.regions for b in settings.regions if a != b]
         self.links = {
             pair: Link(
@@ -172,6 +174,8 @@ class World:
 
     def read_instant(self, replica: Replica, consistent: bool, now_ns: int) -> int:
         """The instant a read at `now_ns` looks at: now, or a little earlier for a stale eventual read."""
+        if consistent and replica.table.strong:
+            self.quorum.agree(replica)
         eventual = self.settings.eventual
         if consistent or self._staleness.random() >= eventual.share:
             return now_ns
@@ -179,18 +183,31 @@ class World:
 
     def commit(self, replica: Replica, key: Key, item: Item | None, size: int, now_ns: int) -> None:
         """Write one version (None deletes) in one Region, and decide when it arrives in the others."""
+        strong, items = replica.table.strong, replica.table.items
+        if strong:
+            self.quorum.refuse_conflict(replica, key, now_ns)
         if self._first_write_ns is None:
             self._schedule_outages(now_ns)
         self._sequence += 1
         version = Version(item, size, now_ns, self._sequence, replica.number)
-        items = replica.table.items
+        if strong:
+            self.quorum.write(replica, key, version)
         for other in replica.table.replicas.values():
             if other is replica or other.deleting_ns != FOREVER:
+                continue
+            if strong:
+                self._tell(replica, other, key, version)
                 continue
             link = self.links[replica.region, other.region]
             floor_ns = items.floor_ns(key, replica.number, other.number)
             link.carry(Departure(version, replica, other, key), floor_ns, now_ns, self._truth)
         items.append(key, version, now_ns - self.settings.eventual.max_ns)
+
+    def _tell(self, replica: Replica, other: Replica, key: Key, version: Version) -> None:
+        """A strongly consistent write is visible to strongly consistent reads everywhere at its instant."""
+        if self._truth is not None:
+            at_ns, name = version.commit_ns, replica.table.name
+            self._truth.visible(replica.region, other.region, name, key_text(key), at_ns, at_ns)
 
     def throttles(self, region: str, operation: str, now_ns: int) -> bool:
         """Is this operation refused there, at this instant, for want of capacity?"""

@@ -179,6 +179,7 @@ class Server:
             error_ = WireError("InternalServerError", "The emulator failed; see its standard error", 500)
             status, body = error_.status, error_.body()
         self._answers += 1
+        leave_ns += self.world.quorum.settle()
         answer = response(status, body, self._answers, request.keep_alive)
         self._agenda.at(leave_ns, connection.answer, answer, request.keep_alive)
 

@@ -14,16 +14,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.emulator.errors import WireError, table_not_found, validation
-from harness.emulator.items import KeySchema
+from harness.emulator.items import Key, KeySchema
 from harness.emulator.store import ItemStore
 
 ACCOUNT = "000000000000"
 FOREVER = 1 << 62
+ANYWHERE = 0
+"""No replica's number: reading under it shows what any Region has written."""
 
 
 @dataclass(slots=True)
 class Table:
-    """What all replicas share. `definition` holds members of DescribeTable as they were given."""
+    """What all replicas share. `definition` holds members of DescribeTable as they were given.
+
+    With `strong` it is consistent across its Regions, one of which may be a `witness` without items; `pending` holds
+    (replica number, instant of the acknowledgement) of writes by key.
+    """
 
     name: str
     schema: KeySchema
@@ -32,6 +38,13 @@ class Table:
     billing: dict[str, Any]
     replicas: dict[str, Replica] = field(default_factory=dict)
     busy_until_ns: int = 0
+    strong: bool = False
+    witness: str | None = None
+    pending: dict[Key, tuple[int, int]] = field(default_factory=dict)
+
+    def participants(self) -> list[str]:
+        """The Regions of a quorum."""
+        return [*self.replicas, *([self.witness] if self.witness else [])]
 
     def present(self, now_ns: int) -> list[Replica]:
         """Its replicas, those included that are under way or not listed yet."""
@@ -65,6 +78,10 @@ class Replica:
     def arn(self) -> str:
         """The table's ARN in this Region."""
         return f"arn:aws:dynamodb:{self.region}:{ACCOUNT}:table/{self.table.name}"
+
+    def view(self, consistent: bool) -> int:
+        """The number to read under."""
+        return ANYWHERE if consistent and self.table.strong else self.number
 
     def status(self, now_ns: int) -> str:
         """TableStatus at an instant."""

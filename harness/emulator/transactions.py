@@ -16,6 +16,7 @@ from harness.emulator.operations import (
 )
 from harness.emulator.replication import World
 from harness.emulator.requests import Request, check_members, expression_context, required, typed
+from harness.emulator.tables import Replica
 
 MAX_ACTIONS = 100
 TRANSACTIONAL = 2  # a transaction's write costs twice the units
@@ -114,11 +115,18 @@ def _plan(
         check_members(body, _CHECK)
         required(body, "ConditionExpression")
         replica = world.catalogue.readable(region, body.get("TableName"), now_ns)
+        _refuse_strong(replica)
         key = replica.table.schema.key_of_request(required(body, "Key"))
         check_condition(body, expression_context(body), current(replica, key, now_ns)[0])
         return replica.table.name, key
     plan, members = _PLANS[name]
     check_members(body, members)
     write = plan(world, region, body, now_ns)
+    _refuse_strong(write.replica)
     planned.append(write)
     return write.replica.table.name, write.key
+
+
+def _refuse_strong(replica: Replica) -> None:
+    if replica.table.strong:
+        raise validation("Transactions are not supported on a table with MultiRegionConsistency STRONG")

@@ -20,7 +20,7 @@ from harness.measure.clock import now_ns
 
 MAX_BODY_BYTES = 16 << 20
 _MAX_WAITING = 16
-_REASONS = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 413: b"Payload Too Large"}
+_REASONS = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 409: b"Conflict", 413: b"Payload Too Large"}
 
 
 class Arrived:

@@ -34,6 +34,7 @@ class Regions:
     seed: int = 1
     ignored_updates: int = 0
     fault: Callable[[int, str, str], None] = lambda *_: None
+    places: tuple[str, ...] = (OREGON, SYDNEY, IRELAND)
     now: int = 0
     moments: int = 0
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Regions:
 
     def __post_init__(self) -> None:
         self.world = world_of(
-            OREGON, SYDNEY, IRELAND, pace=self.pace, seed=self.seed, ignored_updates=self.ignored_updates
+            *self.places, pace=self.pace, seed=self.seed, ignored_updates=self.ignored_updates
         )
         self._lock = Lock()
 
@@ -55,7 +56,7 @@ class Regions:
         return GlobalTable(
             self,
             TABLE,
-            regions or (OREGON, SYDNEY, IRELAND),
+            regions or self.places,
             now_ns=lambda: self.now,
             pause=self.pause,
             **more,

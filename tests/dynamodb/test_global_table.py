@@ -275,3 +275,44 @@ def test_a_table_with_other_keys_is_refused() -> None:
     regions.table(OREGON, keys=(("courseid", "S"),)).create()
     with pytest.raises(TargetUnavailable, match="has other keys than pk"):
         regions.table(OREGON).check()
+
+
+AMERICA = (OREGON, "us-east-1", "us-east-2")
+
+
+@pytest.mark.parametrize("witness", [None, "us-east-2"])
+def test_a_strong_table_is_made_and_dissolved_in_one_change_each(witness: str | None) -> None:
+    regions, ledger = Regions(places=AMERICA), Noted()
+    places = [region for region in AMERICA if region != witness]
+    table = regions.table(*places, ledger=ledger, strong=True, witness=witness)
+    table.create()
+    descriptions = [table.describe(region) or {} for region in places]
+    assert {description["MultiRegionConsistency"] for description in descriptions} == {"STRONG"}
+    assert usable(table)
+    put(regions, places[1])
+    table.delete()
+    assert regions.statuses() == {}
+    assert [operation for operation, _, _ in regions.calls].count("UpdateTable") == 2
+
+
+@pytest.mark.parametrize("witness", [None, "us-east-2"])
+@pytest.mark.parametrize("moment", range(1, 9))
+def test_a_strong_table_killed_at_any_call_is_continued_and_removed(
+    moment: int, witness: str | None, tmp_path: Path
+) -> None:
+    regions, path = Regions(places=AMERICA, fault=kill_at(moment)), tmp_path / "tables.jsonl"
+    places = [region for region in AMERICA if region != witness]
+
+    def table() -> GlobalTable:
+        return regions.table(*places, ledger=Ledger(path), strong=True, witness=witness)
+
+    def make_and_remove() -> None:
+        table().create()
+        table().delete()
+
+    with pytest.raises(Killed):
+        make_and_remove()
+    table().create()
+    assert usable(table())
+    table().delete()
+    assert (regions.statuses(), Ledger(path).entries()) == ({}, ())

@@ -164,7 +164,7 @@ def test_mistakes_with_replicas_get_awss_texts() -> None:
     change(client, "Delete", IRELAND, S)
     with refused("ValidationException", f"without these replicas: [{IRELAND}]."):
         change(client, "Delete", IRELAND, 2 * S)
-    with refused("ValidationException", "not supported"):
+    with refused("ValidationException", "At least one of ReplicaUpdates"):
         client.ask("UpdateTable", OREGON, 2 * S, MultiRegionConsistency="STRONG")
     with refused("ResourceNotFoundException", "Table: nothing not found"):
         client.ask("DescribeTable", OREGON, 2 * S, TableName="nothing")

@@ -266,7 +266,8 @@ def test_it_dies_with_its_parent() -> None:
 
 def test_ready_is_one_line_of_json() -> None:
     with emulator("--lag", "slow", regions="us-west-2,eu-west-1") as process:
-        assert set(process.ready) == {"combined", "regions", "pid", "lag", "rtt_ms", "faults", "seed"}
+        members = {"combined", "regions", "pid", "lag", "faults", "control_plane", "rtt_ms", "seed"}
+        assert set(process.ready) == members
         assert process.ready["pid"] == process.process.pid
         assert process.ready["lag"].startswith("slow: ")
         assert process.ready["rtt_ms"] == {"us-west-2": 0, "eu-west-1": 0}

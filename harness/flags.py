@@ -45,25 +45,9 @@ def choose_target(arguments: argparse.Namespace, regions: Iterable[str]) -> tupl
     Raises:
         UsageError: flags that exclude each other, an unknown Region, or one without an endpoint.
     """
-    from harness.target import check_regions, parse_endpoints
+    from harness import target
 
-    wanted = list(regions)
-    endpoints = parse_endpoints(arguments.endpoint)
-    if endpoints and arguments.target:
-        raise UsageError("--endpoint and --target exclude each other")
-    if endpoints:
-        missing = [region for region in wanted if region not in endpoints]
-        if missing:
-            raise UsageError(f"no --endpoint for {', '.join(missing)}; give one REGION=URL for each Region")
-        return "endpoint", endpoints
-    if arguments.create_per_region:
+    kind, endpoints = target.choose_target(arguments.target, arguments.endpoint, list(regions))
+    if arguments.create_per_region and kind != "endpoint":
         raise UsageError("--create-per-region is for --endpoint: a global table is created once")
-    if arguments.target == "aws":
-        from harness.dynamodb.access import aws_regions
-
-        check_regions(wanted, aws_regions())
-        return "aws", {}
-    from harness.regions import matrix_regions
-
-    check_regions(wanted, matrix_regions())
-    return "local", {}
+    return kind, endpoints

@@ -123,11 +123,9 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
     Raises:
         UsageError: a value makes no sense.
     """
-    replicas = tuple(part.strip() for part in arguments.to.split(",") if part.strip())
-    if not replicas:
-        raise UsageError("--to names no Region")
-    if len(set(replicas)) < len(replicas):
-        raise UsageError(f"--to names a Region twice: {arguments.to}")
+    from harness.target import parse_regions
+
+    replicas = parse_regions(arguments.to)
     _check_ranges(arguments)
     samples = _samples(arguments)
     sources, groups = [arguments.source], [replicas]

@@ -23,7 +23,7 @@ from harness.records.journal import Journal
 from harness.records.ledger import LEDGER, Ledger
 from harness.records.manifest import describe_run, write_json
 from harness.records.run_directory import RunDirectory, create_run_directory, point_latest
-from harness.target import EMULATOR_KEYS, EmulatorOptions, Target, emulator
+from harness.target import EMULATOR_KEYS, EmulatorOptions, Target, emulator, remote_access
 from harness.units import NS_PER_MS, NS_PER_S
 
 
@@ -91,10 +91,7 @@ def _target(request: RunRequest, directory: RunDirectory) -> Iterator[tuple[Targ
         if not directory.emulator_log.stat().st_size:
             directory.emulator_log.unlink()
     else:
-        access = Access(request.endpoints, request.profile)
-        if request.kind == "endpoint" and not access.has_credentials():
-            say("no AWS credentials found; signing with made-up ones, which AWS itself would refuse")
-            access = Access(request.endpoints, request.profile, EMULATOR_KEYS)
+        access = remote_access(request.kind, request.endpoints, request.profile)
         yield Target(request.kind, request.endpoints), access
 
 

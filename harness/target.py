@@ -9,11 +9,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 
+from harness.cli import say
 from harness.errors import HarnessError, TargetUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from harness.dynamodb.access import Access
 
 KINDS = ("local", "aws", "endpoint")
 EMULATOR_KEYS = ("AKIAEMULATOR", "emulator-secret")
@@ -100,6 +105,8 @@ def parse_endpoints(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(
                 f"--endpoint {text!r} is not REGION=URL, for example us-west-2=http://127.0.0.1:8000"
             )
+        if urlsplit(url).username is not None:  # it would be kept in the manifest
+            raise UsageError(f"--endpoint {region}=… holds a user name or password; leave it out of the URL")
         if region in endpoints:
             raise UsageError(f"--endpoint names Region {region} twice")
         if not _REGION.fullmatch(region):
@@ -108,6 +115,58 @@ def parse_endpoints(texts: Sequence[str]) -> dict[str, str]:
             )
         endpoints[region] = url
     return endpoints
+
+
+def parse_regions(text: str) -> tuple[str, ...]:
+    """Read the comma-separated Regions of --to.
+
+    Raises:
+        UsageError: there is none, or one is named twice.
+    """
+    regions = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not regions:
+        raise UsageError("--to names no Region")
+    if len(set(regions)) < len(regions):
+        raise UsageError(f"--to names a Region twice: {text}")
+    return regions
+
+
+def choose_target(
+    target: str | None, texts: Sequence[str], regions: Sequence[str]
+) -> tuple[str, dict[str, str]]:
+    """(kind, endpoints) from --target and the --endpoint arguments, for these Regions.
+
+    Raises:
+        UsageError: they contradict each other, or a Region is unknown or has no endpoint.
+    """
+    endpoints = parse_endpoints(texts)
+    if endpoints and target:
+        raise UsageError("--endpoint and --target exclude each other")
+    if endpoints:
+        missing = [region for region in regions if region not in endpoints]
+        if missing:
+            raise UsageError(f"no --endpoint for {', '.join(missing)}; give one REGION=URL for each Region")
+        return "endpoint", endpoints
+    if target == "aws":
+        from harness.dynamodb.access import aws_regions
+
+        check_regions(regions, aws_regions())
+        return "aws", {}
+    from harness.regions import matrix_regions
+
+    check_regions(regions, matrix_regions())
+    return "local", {}
+
+
+def remote_access(kind: str, endpoints: Mapping[str, str], profile: str | None) -> Access:
+    """The way to AWS, or to endpoints: these get made-up credentials where there are none."""
+    from harness.dynamodb.access import Access
+
+    access = Access(endpoints, profile)
+    if kind == "endpoint" and not access.has_credentials():
+        say("no AWS credentials found; signing with made-up ones, which AWS itself would refuse")
+        return Access(endpoints, profile, EMULATOR_KEYS)
+    return access
 
 
 def check_regions(regions: Sequence[str], known: Sequence[str] | frozenset[str]) -> None:

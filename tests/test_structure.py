@@ -24,10 +24,13 @@ MAY_IMPORT = {
     "dynamodb": PLAN,
     "records": (*PLAN, "dynamodb"),
     "analysis": (*PLAN, "dynamodb", "records", "terminal", "cli"),
+    "preflight": (*PLAN, "measure", "dynamodb", "analysis.gates"),
     "experiments": (*PLAN, "dynamodb", "records", "analysis", "runner", "target", "terminal", "cli"),
     "emulator": ("errors", "units", "regions", "measure.clock", "cli"),
 }
-VERBS = frozenset({"run", "compare", "experiment", "calibrate", "demo", "report", "cli", "__main__"})
+VERBS = frozenset(
+    {"run", "compare", "experiment", "calibrate", "doctor", "table", "demo", "report", "cli", "__main__"}
+)
 ONLY_IN = {
     "boto3": "dynamodb",
     "botocore": "dynamodb",

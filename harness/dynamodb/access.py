@@ -20,8 +20,15 @@ from harness.errors import HarnessError, TargetUnavailable, UsageError
 CONNECTIONS = 512
 DATA_TIMEOUT_NS = 5_000_000_000
 
-# The account id in an endpoint's name would be looked up in the middle of a run.
-_COMMON = {"account_id_endpoint_mode": "disabled", "connect_timeout": 5, "read_timeout": 10}
+# The account id in an endpoint's name would be looked up in the middle of a run. AWS_ENDPOINT_URL and its like are
+# ignored: what was not named with --endpoint is AWS.
+_COMMON = {
+    "account_id_endpoint_mode": "disabled",
+    "connect_timeout": 5,
+    "read_timeout": 10,
+    "ignore_configured_endpoint_urls": True,
+}
+CONFIGURED = Config(retries={"mode": "standard", "total_max_attempts": 4}, **_COMMON)  # for other services
 _NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
 _NO_NETWORK = (boto.HTTPClientError, boto.ConnectionError)
 

@@ -1,0 +1,71 @@
+"""Which permissions the harness needs, as the least-privilege IAM policy for one table name in the named Regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import boto3
+from botocore.exceptions import UnknownRegionError
+
+OWN_TABLES = "replication-latency-*"  # what runs without --table call their tables
+
+MEASURING = (
+    "BatchGetItem",
+    "BatchWriteItem",
+    "DeleteItem",
+    "DescribeTable",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "UpdateItem",
+)
+MAKING = ("CreateTable", "DeleteTable", "UpdateTable")
+# What DynamoDB asks of whoever adds or removes a replica, in the replica's Region, besides the above.
+REPLICATING = ("CreateTableReplica", "DeleteTableReplica", "Scan")
+
+_SERVICE = "replication.dynamodb.amazonaws.com"
+_ROLE = f"role/aws-service-role/{_SERVICE}/AWSServiceRoleForDynamoDBReplication"
+
+
+def actions_of(operation: str) -> tuple[str, ...]:
+    """The IAM actions one request needs; a transaction is permitted by what it holds, and ours hold puts."""
+    name = {"TransactWriteItems": "PutItem"}.get(operation, operation)
+    return (f"dynamodb:{name}",)
+
+
+def make_policy(table: str, regions: Sequence[str], account: str = "*") -> dict[str, Any]:
+    """The policy for tables of this name (`*` stands for anything) in these Regions, as an IAM document.
+
+    It can make, measure and remove them. The role is DynamoDB's own, made with an account's first global table.
+    """
+    arns = [f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/{table}" for region in regions]
+    role = f"arn:{_partition(regions[0])}:iam::{account}:{_ROLE}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _allow("Measure", MEASURING, arns),
+            _allow("MakeAndRemoveTheTable", MAKING, arns),
+            _allow("Replicate", REPLICATING, arns),
+            {
+                "Sid": "ReplicationRole",
+                "Effect": "Allow",
+                "Action": "iam:CreateServiceLinkedRole",
+                "Resource": role,
+                "Condition": {"StringEquals": {"iam:AWSServiceName": _SERVICE}},
+            },
+        ],
+    }
+
+
+def _allow(sid: str, operations: Sequence[str], arns: list[str]) -> dict[str, Any]:
+    actions = sorted({action for operation in operations for action in actions_of(operation)})
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": arns}
+
+
+def _partition(region: str) -> str:
+    """The partition of a Region; one that botocore does not know is of the public cloud."""
+    try:
+        return str(boto3.Session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"

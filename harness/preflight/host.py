@@ -1,0 +1,164 @@
+"""Is this host fit to measure: its clock, its event loop, its connections, its environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from harness.analysis.gates import stall_limit_ns, trip_excess_limit_ns
+from harness.measure.plan import RunConfig
+from harness.preflight.check import Check, Status
+from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
+
+CORE_SHARE_MAX = 0.5  # of one core, for polls: the event loop has other things to do
+SPARE_FILES = 64
+CLOCK_ERROR_MAX_NS = 100 * NS_PER_MS
+ONE_PROCESS = "a run measures with one monotonic clock and does not need this"
+
+_REDIRECTS = re.compile(r"AWS_ENDPOINT_URL(_DYNAMODB|_STS)?")
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+
+def percentile(sorted_values: Sequence[int], p: float) -> int:
+    """The p-th percentile of a few sorted values: one of them."""
+    return sorted_values[min(len(sorted_values) - 1, int(p / 100 * len(sorted_values)))]
+
+
+def judge_round_trips(
+    region: str, trips_ns: Sequence[int], errors: Sequence[str], config: RunConfig
+) -> Check:
+    """Round trips of warmed requests to one Region, and how steady they are."""
+    if not trips_ns:
+        detail = f"no answer to any of {format_count(len(errors))} requests: {errors[0] if errors else 'none was sent'}"
+        return Check("round_trip", Status.FAILED, detail, region, "check the network, proxies and firewalls")
+    trips = sorted(trips_ns)
+    shown = ", ".join(
+        f"{name} {format_duration(percentile(trips, p))}" for name, p in (("p50", 50), ("p99", 99))
+    )
+    detail = f"min {format_duration(trips[0])}, {shown} (n = {format_count(len(trips))})"
+    if errors:
+        detail += f"; {format_count(len(errors))} without an answer: {errors[0]}"
+        return Check("round_trip", Status.WARNING, detail, region, "look into the failures before measuring")
+    limit_ns = trip_excess_limit_ns(config)
+    if percentile(trips, 99) - trips[0] > limit_ns:
+        detail += f"; p99 is more than {format_duration(limit_ns)} above the minimum"
+        remedy = "a run like this comes out INVALID: use a steadier network or a larger --poll-interval"
+        return Check("round_trip", Status.WARNING, detail, region, remedy)
+    return Check("round_trip", Status.OK, detail, region)
+
+
+def judge_loop(delays_ns: Sequence[int], config: RunConfig) -> Check:
+    """How late the event loop serves timers on this host, now."""
+    late_ns, limit_ns = percentile(sorted(delays_ns), 99), stall_limit_ns(config)
+    detail = f"timers are late by p99 {format_duration(late_ns)} (n = {format_count(len(delays_ns))}, "
+    detail += f"limit {format_duration(limit_ns)})"
+    if late_ns > limit_ns:
+        remedy = "free this host of other work, or use a larger one"
+        return Check("event_loop", Status.WARNING, detail, "", remedy)
+    return Check("event_loop", Status.OK, detail)
+
+
+def judge_cpu(cpu_per_poll_ns: float, polls_per_s: float) -> Check:
+    """What the polls of a run will take of one core."""
+    share = cpu_per_poll_ns * polls_per_s / NS_PER_S
+    detail = (
+        f"{format_duration(cpu_per_poll_ns)} CPU per poll: {format_count(polls_per_s)} polls a second take "
+    )
+    detail += f"{share:.0%} of a core"
+    if share > CORE_SHARE_MAX:
+        remedy = "raise --poll-interval, watch fewer Regions in one run, or use a faster host"
+        return Check("cpu", Status.WARNING, detail, "", remedy)
+    return Check("cpu", Status.OK, detail)
+
+
+def judge_connections(in_flight: Mapping[str, float], pool: int, files_limit: int | None) -> Check:
+    """Will requests wait for a connection? `in_flight` is what each Region needs at once, by Little's law."""
+    need, files = max(in_flight.values()), sum(in_flight.values()) + SPARE_FILES
+    detail = f"{format_count(need)} in flight to one Region of {format_count(pool)} connections"
+    if need > pool:
+        remedy = (
+            "lower --rate or raise --poll-interval: polls would wait in this process and pass for latency"
+        )
+        return Check("connections", Status.FAILED, detail, "", remedy)
+    if files_limit is not None and files > files_limit:
+        detail += f"; {format_count(files)} open files needed, {format_count(files_limit)} allowed"
+        return Check("connections", Status.FAILED, detail, "", f"raise the limit: ulimit -n {round(files)}")
+    return Check("connections", Status.OK, detail)
+
+
+def judge_clock(chrony: str | None, timedatectl: str | None) -> Check:
+    """Is the wall clock disciplined? From `chronyc -c tracking`, else from `timedatectl show`; None where absent."""
+    remedy = "start a time service: signatures fail once the clock is five minutes off"
+    bound = None if chrony is None else _chrony_bound_ns(chrony)
+    if bound is not None:
+        offset_ns, error_ns = bound
+        detail = (
+            f"chrony: off by {format_duration(offset_ns)}, at most {format_duration(error_ns)}; {ONE_PROCESS}"
+        )
+        if error_ns <= CLOCK_ERROR_MAX_NS:
+            return Check("clock", Status.OK, detail)
+        return Check("clock", Status.WARNING, detail, "", "check chrony's sources: chronyc sources")
+    said = timedatectl or ""
+    if "NTPSynchronized=yes" in said:
+        return Check("clock", Status.OK, f"the system says that its clock is synchronised; {ONE_PROCESS}")
+    if "NTPSynchronized=no" in said:
+        return Check("clock", Status.WARNING, f"the clock is not synchronised; {ONE_PROCESS}", "", remedy)
+    return Check("clock", Status.NOT_APPLICABLE, f"neither chronyc nor timedatectl answers; {ONE_PROCESS}")
+
+
+def judge_environment(environment: Mapping[str, str], endpoints: Mapping[str, str]) -> list[Check]:
+    """Variables that send requests elsewhere than one thinks. Values are shown without user names and passwords."""
+    hosts = {urlsplit(url).hostname or "" for url in endpoints.values()} or {"amazonaws.com"}
+    exempt = environment.get("NO_PROXY", environment.get("no_proxy", ""))
+    set_ = {name.upper(): value for name, value in environment.items() if value}
+    redirects = [_redirect(name, set_[name]) for name in sorted(set_) if _REDIRECTS.fullmatch(name)]
+    proxies = [_proxy(name, set_[name], hosts, exempt) for name in _PROXIES if name in set_]
+    none = Check("environment", Status.OK, "no AWS_ENDPOINT_URL and no proxy is set")
+    return [*redirects, *proxies] or [none]
+
+
+def _redirect(name: str, value: str) -> Check:
+    detail = f"{name} is {_place(value)}: the AWS CLI goes there, the harness does not"
+    return Check(
+        "environment",
+        Status.WARNING,
+        detail,
+        "",
+        f"unset {name}, or say --endpoint REGION=URL if it is meant",
+    )
+
+
+def _proxy(name: str, value: str, hosts: set[str], exempt: str) -> Check:
+    named = ", ".join(sorted(hosts))
+    if all(_is_exempt(host, exempt) for host in hosts):
+        return Check("environment", Status.OK, f"{name} is {_place(value)}, and NO_PROXY exempts {named}")
+    detail = f"{name} is {_place(value)}: requests about tables go through it, writes and polls do not"
+    remedy = f"add {named} to NO_PROXY; where only the proxy leads out, polls cannot"
+    return Check("environment", Status.WARNING, detail, "", remedy)
+
+
+def _is_exempt(host: str, exempt: str) -> bool:
+    names = [name.strip().lstrip(".") for name in exempt.split(",") if name.strip()]
+    return any(name == "*" or host == name or host.endswith("." + name) for name in names)
+
+
+def _place(url: str) -> str:
+    """Scheme, host and port of a URL: what else it holds may be secret."""
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme + '://' if parts.scheme else ''}{parts.hostname or '?'}{port}"
+
+
+def _chrony_bound_ns(text: str) -> tuple[float, float] | None:
+    """(offset, error bound) of `chronyc -c tracking`: |offset| + root dispersion + root delay / 2; None if unknown."""
+    fields = text.strip().split(",")
+    try:
+        offset, delay, dispersion = abs(float(fields[4])), float(fields[10]), float(fields[11])
+        synchronised = fields[13] != "Not synchronised"
+    except (IndexError, ValueError):
+        return None
+    return (offset * NS_PER_S, (offset + dispersion + delay / 2) * NS_PER_S) if synchronised else None

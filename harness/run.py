@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> ExitCode:
 
 
 def _announce(config: RunConfig, kind: str, max_usd: float | None, stream: Any) -> None:
-    from harness.dynamodb.cost import estimate_run
+    from harness.measure.forecast import estimate_run
     from harness.terminal import format_usd
 
     estimate = estimate_run(config)

@@ -4,48 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from harness.dynamodb.signed_http import Exchange
 from harness.dynamodb.store import Key, Put, Read
+from harness.measure.virtual import VirtualLoop, run_virtually
 
-T = TypeVar("T")
+__all__ = ["MS", "FakeStore", "FakeWorld", "VirtualClock", "run_virtually", "stall"]
+
 MS = 1_000_000
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Waiting costs no time: the loop's clock jumps ahead by what it would have waited."""
-
-    now_s = 1000.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
-        if not ready and timeout:
-            self.now_s += timeout
-        return ready
-
-
-class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.jumping = _JumpingSelector()
-        super().__init__(self.jumping)
-
-    def time(self) -> float:
-        return self.jumping.now_s
-
-
-def run_virtually(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a loop whose time passes only while it waits."""
-    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
-        return runner.run(main)
 
 
 def stall(seconds: float) -> None:
     """Block the virtual loop: time passes and nothing is served."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, _VirtualLoop)
+    assert isinstance(loop, VirtualLoop)
     loop.jumping.now_s += seconds
 
 

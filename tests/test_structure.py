@@ -25,7 +25,17 @@ MAY_IMPORT = {
     "records": (*PLAN, "dynamodb"),
     "analysis": (*PLAN, "dynamodb", "records", "terminal", "cli"),
     "preflight": (*PLAN, "measure", "dynamodb", "analysis.gates"),
-    "experiments": (*PLAN, "dynamodb", "records", "analysis", "runner", "target", "terminal", "cli"),
+    "experiments": (
+        *PLAN,
+        "measure.forecast",
+        "dynamodb",
+        "records",
+        "analysis",
+        "runner",
+        "target",
+        "terminal",
+        "cli",
+    ),
     "emulator": ("errors", "units", "regions", "measure.clock", "cli"),
 }
 VERBS = frozenset(

@@ -24,8 +24,8 @@ from harness.analysis.round_trips import describe_reads, over_one_way_floor, rou
 from harness.analysis.timeline import describe_timeline
 from harness.analysis.view import censored_brackets, headline_samples, pair_samples
 from harness.analysis.visibility import share_of
-from harness.dynamodb.cost import price_run, write_units
-from harness.measure.events import Event, Poll, Write
+from harness.dynamodb.cost import price_run, spread_writes, write_units
+from harness.measure.events import Event, Poll, Spent, Write
 from harness.measure.plan import RunConfig, Watch, pick_strategy
 from harness.measure.sample import Flag, Outcome
 from harness.records.manifest import FORMAT_VERSION
@@ -158,16 +158,19 @@ def _quantile(values: NDArray[Any], percentile: float) -> float | None:
 
 
 def _cost(config: RunConfig, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
+    """Units counted from what was answered; a write is paid for in every Region that has the table."""
     per_write = write_units(config.workload.item_bytes)
-    writes: dict[str, float] = {}
-    reads: dict[str, float] = {}
+    made, replicated, reads = (dict.fromkeys(config.regions, 0.0) for _ in range(3))
     for event in events:
-        if isinstance(event, Write) and event.sent_ns is not None:
-            group = config.replicas[config.sources.index(event.source)]
-            for region in (event.source, *group):
-                writes[region] = writes.get(region, 0.0) + per_write * event.attempts
+        if isinstance(event, Write) and event.result != "failed":  # what was refused costs nothing
+            made[event.source] += event.units or per_write
+            replicated[event.source] += per_write
         elif isinstance(event, Poll):
-            reads[event.replica] = reads.get(event.replica, 0.0) + event.units
-    cost = price_run(writes, reads)
+            reads[event.replica] += event.units
+        elif isinstance(event, Spent):
+            made[event.region] += event.write_units
+            replicated[event.region] += event.write_units
+            reads[event.region] += event.read_units
+    cost = price_run(spread_writes(made, replicated), reads)
     usd = cost["usd"]
     return cost | {"usd_per_1000_samples": None if usd is None else 1000 * usd / max(1, len(samples))}

@@ -1,4 +1,4 @@
-"""What a run's requests cost on demand: units and prices, before it starts and after it ended.
+"""What a run's requests cost on demand: units and prices. How many there will be: `harness.measure.forecast`.
 
 In a global table a write costs one replicated write unit per started KB in every Region that holds the table; a
 strongly consistent read costs one read unit per started 4 KB, an eventually consistent one half, found or not.
@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from harness.measure.plan import EXPECTED_LATENCY_NS, RunConfig
-from harness.units import NS_PER_S
-
 WRITE_UNIT_BYTES = 1024
 READ_UNIT_BYTES = 4096
-CONTROL_POLLS = 2  # per write: in its own Region the first or second finds it
+TRANSACTIONAL = 2  # a transaction's write costs so many times the units, where it is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +45,13 @@ def write_units(item_bytes: int) -> int:
     return max(1, math.ceil(item_bytes / WRITE_UNIT_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a run is expected to do: how long it takes, its requests, and `price_run` of its units."""
+def spread_writes(made: Mapping[str, float], replicated: Mapping[str, float]) -> dict[str, float]:
+    """Write units by Region: those of the writes `made` there, and those of the writes `replicated` from all others.
 
-    duration_ns: int
-    writes: int
-    reads: int
-    cost: dict[str, Any]
-
-
-def estimate_run(config: RunConfig) -> Estimate:
-    """The requests and units of a run, for a latency of about `EXPECTED_LATENCY_NS`.
-
-    A poll reads the items from the oldest not yet seen to the newest: about two latencies' worth of writes.
+    Both are by the Region that was written to; they differ for transactions, which replicate as ordinary writes.
     """
-    workload, polling = config.workload, config.polling
-    measured_ns = round(workload.samples / workload.rate_per_s * NS_PER_S)
-    duration_ns = workload.warmup_ns + measured_ns + 2 * EXPECTED_LATENCY_NS
-    writes_each = round(duration_ns / NS_PER_S * workload.rate_per_s)
-    writes_each = min(
-        writes_each, workload.samples + round(workload.warmup_ns * workload.rate_per_s / NS_PER_S)
-    )
-    polls_each = duration_ns // polling.interval_ns
-    items = 2 * EXPECTED_LATENCY_NS / NS_PER_S * workload.rate_per_s
-    strong = max(1, math.ceil(items * workload.item_bytes / READ_UNIT_BYTES))
-    units = strong * sum(1 if read == "strong" else 0.5 for read in polling.reads)
-    writes: dict[str, float] = {}
-    reads: dict[str, float] = {}
-    changes = 1 if workload.keys == "new" else 2  # items made beforehand are written twice
-    for source, group in zip(config.sources, config.replicas, strict=True):
-        for region in (source, *group):
-            units_each = changes * writes_each * write_units(workload.item_bytes)
-            writes[region] = writes.get(region, 0) + units_each
-    for _, replica in config.pairs:
-        reads[replica] = reads.get(replica, 0) + polls_each * units
-    controls = CONTROL_POLLS * writes_each * len(config.sources) if config.control else 0
-    for source in config.sources:
-        reads[source] = reads.get(source, 0) + controls / len(config.sources)
-    return Estimate(
-        duration_ns,
-        writes_each * len(config.sources),
-        polls_each * len(config.pairs) + controls,
-        price_run(writes, reads),
-    )
+    everywhere = sum(replicated.values())
+    return {region: made[region] + everywhere - replicated[region] for region in made}
 
 
 def price_run(

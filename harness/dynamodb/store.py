@@ -115,7 +115,7 @@ class DynamoStore:
         puts = [{"Put": {"TableName": self._table, "Item": self._item(key, pad)}} for key in keys]
         body = {"TransactItems": puts, "ReturnConsumedCapacity": "TOTAL"}
         exchange = await self.http.call("TransactWriteItems", orjson.dumps(body))
-        return Put(exchange, sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ())))
+        return Put(exchange, _units_of_batch(exchange))
 
     async def get(self, key: Key, consistent: bool) -> Read:
         """GetItem of one key, projected to what tells its change."""
@@ -132,8 +132,7 @@ class DynamoStore:
         exchange, items, left = await self._batch(keys, consistent)
         asked = tuple(key.seq for key in keys if key.seq not in left)
         found = self._changed(items, asked) if exchange.failure is None else ()
-        units = sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ()))
-        return Read(exchange, found, left, units=units)
+        return Read(exchange, found, left, units=_units_of_batch(exchange))
 
     async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
         """Query of one partition; what lies beyond `LastEvaluatedKey` was not looked at."""
@@ -167,12 +166,12 @@ class DynamoStore:
         exchange = await self.http.call("BatchWriteItem", orjson.dumps(body))
         if exchange.answer.get("UnprocessedItems"):
             exchange = replace(exchange, failure="throttled", error="unprocessed items")
-        return Put(exchange, sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ())))
+        return Put(exchange, _units_of_batch(exchange))
 
     async def prepared(self, keys: Sequence[Key]) -> Read:
         """BatchGetItem; an item that exists is found, whatever the change."""
         exchange, items, left = await self._batch(keys, consistent=True)
-        return Read(exchange, _seqs(items), left)
+        return Read(exchange, _seqs(items), left, units=_units_of_batch(exchange))
 
     async def _batch(self, keys: Sequence[Key], consistent: bool) -> tuple[Exchange, Items, tuple[int, ...]]:
         wanted = {
@@ -226,3 +225,7 @@ def _seqs(items: Items) -> tuple[int, ...]:
 
 def _units(consumed: dict[str, Any] | None) -> float:
     return float(consumed.get("CapacityUnits", 0.0)) if consumed else 0.0
+
+
+def _units_of_batch(exchange: Exchange) -> float:
+    return sum(_units(entry) for entry in exchange.answer.get("ConsumedCapacity", ()))

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from harness.dynamodb.cost import Estimate, estimate_run
 from harness.errors import DamagedRun
 from harness.experiments.settings import Fault, parse_fault
 from harness.experiments.spec import Condition, Experiment, Pair
+from harness.measure.forecast import Estimate, estimate_run
 from harness.measure.plan import RunConfig, config_from_json
 
 FORMAT_VERSION = 1

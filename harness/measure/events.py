@@ -117,6 +117,18 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Units used in `region` by requests that are neither writes nor polls: warming, preparing, sweeping."""
+
+    what: str
+    region: str
+    at_ns: int
+    read_units: float = 0.0
+    write_units: float = 0.0
+    type: str = field(default="spent", init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Phase:
     """The run entered a phase: connecting, warm-up, measuring, draining, sweeping, finished, interrupted."""
 
@@ -126,7 +138,7 @@ class Phase:
     type: str = field(default="phase", init=False)
 
 
-Event = Write | Poll | Ticks | LoopDelay | ClockPair | Swept | Phase
+Event = Write | Poll | Ticks | LoopDelay | ClockPair | Swept | Spent | Phase
 
 _CLASSES: dict[str, Callable[..., Event]] = {
     "write": Write,
@@ -135,6 +147,7 @@ _CLASSES: dict[str, Callable[..., Event]] = {
     "loop_delay": LoopDelay,
     "clock": ClockPair,
     "swept": Swept,
+    "spent": Spent,
     "phase": Phase,
 }
 _TUPLES = frozenset({"seqs", "hits", "absent", "delays_ns"})

@@ -20,9 +20,16 @@ TOGETHER = 4  # requests in flight
 
 
 async def prepare_items(
-    plan: WritePlan, item_bytes: int, stores: Mapping[str, Store], clock: Clock, stopped: Callable[[], bool]
+    plan: WritePlan,
+    item_bytes: int,
+    stores: Mapping[str, Store],
+    clock: Clock,
+    stopped: Callable[[], bool],
+    spend: Callable[[str, float, float], None],
 ) -> None:
     """Write every item of the plan as it is before its change, and wait until all Regions of `stores` have it.
+
+    `spend` is told the read and write units of each request, by Region.
 
     Raises:
         TargetUnavailable: items cannot be written, or do not arrive.
@@ -33,23 +40,30 @@ async def prepare_items(
 
     async def make(chunk: Sequence[Key]) -> None:
         async with gate:
-            await _write(stores[plan.source], chunk, pad, clock, stopped)
+            await _write(stores[plan.source], chunk, pad, clock, stopped, spend)
 
     async def arrive(region: str, chunk: Sequence[Key]) -> None:
         async with gate:
-            await _wait_for(stores[region], chunk, clock, stopped)
+            await _wait_for(stores[region], chunk, clock, stopped, spend)
 
     await asyncio.gather(*(make(chunk) for chunk in chunks))
     await asyncio.gather(*(arrive(region, chunk) for region in stores for chunk in chunks))
 
 
 async def _write(
-    store: Store, keys: Sequence[Key], pad: str, clock: Clock, stopped: Callable[[], bool]
+    store: Store,
+    keys: Sequence[Key],
+    pad: str,
+    clock: Clock,
+    stopped: Callable[[], bool],
+    spend: Callable[[str, float, float], None],
 ) -> None:
     for attempt in range(ATTEMPTS):
         if stopped():
             return
-        exchange = (await store.prepare(keys, pad)).exchange
+        put = await store.prepare(keys, pad)
+        exchange = put.exchange
+        spend(store.region, 0.0, put.units)
         if exchange.failure is None:
             return
         await clock.sleep_until(clock.now_ns() + RETRY_AFTER_NS * 2**attempt)
@@ -59,11 +73,18 @@ async def _write(
     )
 
 
-async def _wait_for(store: Store, keys: Sequence[Key], clock: Clock, stopped: Callable[[], bool]) -> None:
+async def _wait_for(
+    store: Store,
+    keys: Sequence[Key],
+    clock: Clock,
+    stopped: Callable[[], bool],
+    spend: Callable[[str, float, float], None],
+) -> None:
     missing = {key.seq: key for key in keys}
     deadline_ns = clock.now_ns() + TIMEOUT_NS
     while missing and not stopped():
         read = await store.prepared(list(missing.values()))
+        spend(store.region, read.units, 0.0)
         for seq in read.found:
             missing.pop(seq, None)
         if missing and clock.now_ns() > deadline_ns:

@@ -14,6 +14,7 @@ kept. A session knows Regions, stores and a place to record events; it does not 
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.dynamodb.store import Key, Store
 from harness.measure.clock import Clock
-from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Swept
+from harness.measure.events import ClockPair, Event, LoopDelay, Phase, Spent, Swept
 from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch, pick_strategy
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
 from harness.measure.prepare import prepare_items
@@ -109,21 +110,28 @@ class Session:
     async def _warm(self, store: Store) -> None:
         """Open as many connections as requests will be in flight at once, by Little's law, and half as many more."""
         nobody = Key(f"{self.run_id}#ping", 0)
-        rtt_ns = NS_PER_S
+        rtt_ns, reads = NS_PER_S, []
         for _ in range(PINGS):
-            exchange = (await store.get(nobody, consistent=True)).exchange
+            reads.append(await store.get(nobody, consistent=True))
+            exchange = reads[-1].exchange
             if exchange.failure is None and exchange.sent_ns is not None:
                 rtt_ns = min(rtt_ns, exchange.received_ns - exchange.sent_ns)
         in_flight = round(1.5 * requests_per_s(self.config, store.region) * rtt_ns / NS_PER_S)
         together = min(4 + in_flight, IN_FLIGHT_MAX)
-        await asyncio.gather(*(store.get(nobody, consistent=True) for _ in range(together)))
+        reads += await asyncio.gather(*(store.get(nobody, consistent=True) for _ in range(together)))
+        self._spend("warming", store.region, sum(read.units for read in reads))
 
     async def _prepare(self) -> None:
         self._phase("preparing")
         for plan, group in zip(self._plans.values(), self.config.replicas, strict=True):
             stores = {region: self._stores[region] for region in (plan.source, *group)}
             await prepare_items(
-                plan, self.config.workload.item_bytes, stores, self._clock, lambda: self._stopped
+                plan,
+                self.config.workload.item_bytes,
+                stores,
+                self._clock,
+                lambda: self._stopped,
+                functools.partial(self._spend, "preparing"),
             )
 
     @property
@@ -197,6 +205,7 @@ class Session:
             read = await store.batch_get(
                 [Key(poller.plan.hash_key(seq), seq) for seq in left], consistent=True
             )
+            self._spend("sweeping", store.region, read.units)
             if read.exchange.failure is None:
                 at_ns = read.exchange.received_ns
                 for seq in left.keys() & set(read.found):
@@ -231,6 +240,9 @@ class Session:
         finally:
             if delays:
                 self._record(LoopDelay(self._clock.now_ns(), tuple(delays)))
+
+    def _spend(self, what: str, region: str, read_units: float = 0.0, write_units: float = 0.0) -> None:
+        self._record(Spent(what, region, self._clock.now_ns(), read_units, write_units))
 
     def _phase(self, name: str, detail: str | None = None) -> None:
         self.progress.phase = name

@@ -72,7 +72,9 @@ def _judge_mode(name: str, region: str, description: Description) -> Check:
 def _keys(description: Description) -> tuple[tuple[str, str], ...]:
     types = {d["AttributeName"]: d["AttributeType"] for d in description.get("AttributeDefinitions", ())}
     by_kind = {k["KeyType"]: k["AttributeName"] for k in description["KeySchema"]}
-    return tuple((by_kind[kind], types.get(by_kind[kind], "?")) for kind in ("HASH", "RANGE") if kind in by_kind)
+    return tuple(
+        (by_kind[kind], types.get(by_kind[kind], "?")) for kind in ("HASH", "RANGE") if kind in by_kind
+    )
 
 
 def _add_replica(name: str, region: str) -> str:

@@ -1,0 +1,160 @@
+"""Stores that answer as DynamoDB would, for a run that is only imagined: to count its requests and units beforehand.
+
+The lags are drawn from our model of what AWS publishes ("typically within a second"), no measurement of AWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from harness.dynamodb.cost import READ_UNIT_BYTES, TRANSACTIONAL, write_units
+from harness.dynamodb.signed_http import Exchange
+from harness.dynamodb.store import CONTESTED, DELETE, UPDATE, Key, Put, Read
+from harness.measure.clock import Clock
+from harness.units import NS_PER_MS, NS_PER_S
+
+LAG_MEDIAN_NS, LAG_SIGMA, LAG_APPLY_NS = 650 * NS_PER_MS, 0.35, 8 * NS_PER_MS
+PAGE_BYTES = 1 << 20  # what one Query reads at most
+
+
+@dataclass(slots=True)
+class World:
+    """Several Regions: by (Region, shard) and sequence number, when a change is committed there or becomes visible."""
+
+    change: str
+    item_bytes: int
+    rng: random.Random = field(default_factory=lambda: random.Random("imagined"))
+    committed_ns: defaultdict[tuple[str, str], dict[int, int]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    visible_ns: defaultdict[tuple[str, str], dict[int, int]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+
+    def commit(self, region: str, key: Key, now_ns: int, trips_ns: dict[str, int]) -> None:
+        """A change is made in one Region and on its way to the others, at these round trips from here."""
+        self.committed_ns[region, key.shard][key.seq] = now_ns
+        self.visible_ns[region, key.shard].setdefault(key.seq, now_ns)
+        for other, trip_ns in trips_ns.items():
+            mine_ns = self.committed_ns[other, key.shard].get(key.seq, 0)
+            if other != region and mine_ns <= now_ns:  # the last writer wins
+                lag_ns = LAG_MEDIAN_NS * self.rng.lognormvariate(0, LAG_SIGMA) + trip_ns + LAG_APPLY_NS
+                self.visible_ns[other, key.shard][key.seq] = now_ns + round(lag_ns)
+
+    def shows(self, region: str, shard: str, seq: int, now_ns: int) -> bool:
+        """Does the Region show the change that is waited for?"""
+        if self.change == CONTESTED and seq in self.committed_ns[region, shard]:
+            mine_ns = self.committed_ns[region, shard][seq]
+            return mine_ns < self.visible_ns[region, shard].get(seq, 0) <= now_ns
+        return self.visible_ns[region, shard].get(seq, now_ns + 1) <= now_ns
+
+    def holds(self, region: str, shard: str, seq: int, now_ns: int) -> bool:
+        """Is there an item to be read?"""
+        if self.change in (UPDATE, DELETE):
+            return self.change == UPDATE or not self.shows(region, shard, seq, now_ns)
+        return seq in self.committed_ns[region, shard] or self.shows(region, shard, seq, now_ns)
+
+
+class ImaginedStore:
+    """A `Store` of one Region of a `World`; `trips_ns` are the round trips to all Regions. Counts what it is asked."""
+
+    def __init__(self, world: World, region: str, trips_ns: dict[str, int], clock: Clock) -> None:
+        self.region = region
+        self.requests = 0
+        self.read_units = 0.0
+        self.made_units = self.replicated_units = 0
+        self._world = world
+        self._trips_ns = trips_ns
+        self._clock = clock
+        self._item_units = max(1, math.ceil(world.item_bytes / READ_UNIT_BYTES))
+
+    async def write(self, key: Key, pad: str) -> Put:
+        """Make the change."""
+        return await self._write([key], 1)
+
+    async def write_together(self, keys: Sequence[Key], pad: str) -> Put:
+        """Make several in one transaction."""
+        return await self._write(keys, TRANSACTIONAL)
+
+    async def _write(self, keys: Sequence[Key], times: int) -> Put:
+        def commit(now_ns: int) -> None:
+            for key in keys:
+                self._world.commit(self.region, key, now_ns, self._trips_ns)
+
+        return self._put(await self._exchange(commit), len(keys), times)
+
+    async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
+        """The items to be changed are there at once: arriving costs no more than a look or two."""
+        return self._put(await self._exchange(lambda now_ns: None), len(keys), 1)
+
+    async def prepared(self, keys: Sequence[Key]) -> Read:
+        """All of them exist."""
+        exchange = await self._exchange(lambda now_ns: None)
+        return self._read(exchange, [key.seq for key in keys], len(keys) * self._item_units, consistent=True)
+
+    async def get(self, key: Key, consistent: bool) -> Read:
+        """Look for the change of one item."""
+        return await self.batch_get([key], consistent)
+
+    async def batch_get(self, keys: Sequence[Key], consistent: bool) -> Read:
+        """Look for several; each is paid for by itself, found or not."""
+        found: list[int] = []
+        units = 0
+
+        def look(now_ns: int) -> None:
+            nonlocal units
+            for key in keys:
+                place = (self.region, key.shard, key.seq, now_ns)
+                units += self._item_units if self._world.holds(*place) else 1
+                found.extend([key.seq] if self._world.shows(*place) else [])
+
+        return self._read(await self._exchange(look), found, units, consistent)
+
+    async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
+        """Look over a shard, as far as a page reaches; what is passed over is paid for together."""
+        found: list[int] = []
+        size, complete_to = 0, None
+
+        def look(now_ns: int) -> None:
+            nonlocal size, complete_to
+            for seq in seqs:
+                place = (self.region, shard, seq, now_ns)
+                size += self._world.item_bytes * self._world.holds(*place)
+                found.extend([seq] if self._world.shows(*place) else [])
+                if size >= PAGE_BYTES:
+                    complete_to = seq
+                    return
+
+        exchange = await self._exchange(look)
+        return self._read(exchange, found, max(1, math.ceil(size / READ_UNIT_BYTES)), consistent, complete_to)
+
+    def _put(self, exchange: Exchange, items: int, times: int) -> Put:
+        units = items * write_units(self._world.item_bytes)
+        self.made_units += times * units
+        self.replicated_units += units
+        return Put(exchange, times * units)
+
+    def _read(
+        self,
+        exchange: Exchange,
+        found: Iterable[int],
+        units: int,
+        consistent: bool,
+        complete_to: int | None = None,
+    ) -> Read:
+        used = units if consistent else units / 2
+        self.read_units += used
+        return Read(exchange, tuple(found), complete_to=complete_to, units=used)
+
+    async def _exchange(self, effect: Callable[[int], None]) -> Exchange:
+        self.requests += 1
+        sent_ns, half_s = self._clock.now_ns(), self._trips_ns[self.region] / 2 / NS_PER_S
+        await asyncio.sleep(half_s)
+        effect(self._clock.now_ns())
+        await asyncio.sleep(half_s)
+        return Exchange(sent_ns, self._clock.now_ns(), {})

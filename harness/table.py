@@ -99,14 +99,14 @@ def _ledger(arguments: Namespace) -> Ledger:
 def _setup(arguments: Namespace, table: GlobalTable) -> ExitCode:
     """List the table, then create it everywhere; one that is there already, and of this harness, is fine."""
     ledger = _ledger(arguments)
+    _announce(table)
+    _agree(arguments, "create it")
     for region in table.regions:
         if table.status(region) is not None and not ledger.holds(table.name, region):
             raise TargetUnavailable(
                 f"table {table.name} already exists in {region} and is not of this harness; choose another with --table"
             )
     if not all(table.complete(region) for region in table.regions):
-        _announce(table)
-        _agree(arguments, "create it")
         for region in table.regions:
             ledger.add(table.name, region)
         table.create()
@@ -161,14 +161,15 @@ def _teardown(arguments: Namespace, table: GlobalTable) -> ExitCode:
     """Remove what the ledger lists, and look whether it is gone."""
     ledger = _ledger(arguments)
     listed = [region for region in ledger.regions(table.name) if region in table.regions]
+    if listed:
+        say(f"this removes table {table.name}, with all its items, from {', '.join(listed)}")
+        _agree(arguments, "remove it")
     for region in table.regions:
         if region not in listed and table.status(region) is not None:
             say(f"table {table.name} in {region} is left alone: {ledger.path} does not list it")
     if not listed:
         print(f"nothing to remove: {ledger.path} lists no table {table.name} in {', '.join(table.regions)}")
         return ExitCode.OK
-    say(f"this removes table {table.name}, with all its items, from {', '.join(listed)}")
-    _agree(arguments, "remove it")
     table.regions = listed
     table.delete()
     left = [region for region in listed if table.status(region) is not None]

@@ -19,7 +19,7 @@ COMMANDS = [
 ]
 TESTED_ELSEWHERE = ("harness.emulator", "harness.calibrate")
 QUICK_RUN = ("--samples", "40", "--warmup", "0s", "--no-plots", "--timeout", "5s")
-VERBS = ("run", "compare", "experiment", "calibrate", "demo", "report", "emulator")
+VERBS = ("run", "compare", "experiment", "calibrate", "doctor", "table", "demo", "report", "emulator")
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -133,6 +133,10 @@ def translated(region: str, table: str | None = None) -> Iterator[None]:
     except _NO_CREDENTIALS as error:
         text = f"no AWS credentials for {region}: {error}; log in, or name a profile with --profile"
         raise TargetUnavailable(text) from None
+    except boto.ProxyConnectionError:  # its text may hold the proxy's password
+        raise TargetUnavailable(
+            f"cannot reach {where}: the proxy of HTTPS_PROXY or HTTP_PROXY does not answer; correct it, or unset it"
+        ) from None
     except _NO_NETWORK as error:
         raise TargetUnavailable(
             f"cannot reach {where}: {error}; check the endpoint and the network"

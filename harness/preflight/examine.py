@@ -96,10 +96,13 @@ def _credentials(question: Question) -> Check:
         )
         return Check("credentials", Status.NOT_APPLICABLE, detail)
     try:
+        if not question.access.has_credentials():
+            remedy = "log in (aws sso login, aws configure), or name a profile with --profile"
+            return Check("credentials", Status.FAILED, "there are none", "", remedy)
         return rights.judge_identity(identity(question.access, question.config.regions[0]))
     except TargetUnavailable as error:
-        remedy = "log in (aws sso login, aws configure), or name a profile with --profile"
-        return Check("credentials", Status.FAILED, str(error), "", remedy)
+        remedy = "see below what each Region says; a network may lead to DynamoDB and not to STS"
+        return Check("credentials", Status.WARNING, f"STS was asked whose they are: {error}", "", remedy)
 
 
 def _region(question: Question, region: str) -> list[Check]:

@@ -28,7 +28,8 @@ def main(argv: Sequence[str]) -> ExitCode:
     kind, endpoints = choose_target(arguments, config.regions)
     tags = parse_tags(arguments.tag)
     if arguments.dry_run or kind == "aws" or arguments.max_usd is not None:
-        _announce(config, kind, arguments.max_usd, stream=sys.stdout if arguments.dry_run else sys.stderr)
+        stream = sys.stdout if arguments.dry_run else sys.stderr
+        _announce(config, kind, arguments.max_usd, stream, tidied=arguments.table is not None)
     if arguments.dry_run:
         return ExitCode.OK
 
@@ -63,11 +64,11 @@ def main(argv: Sequence[str]) -> ExitCode:
     return check_thresholds(thresholds, summary)
 
 
-def _announce(config: RunConfig, kind: str, max_usd: float | None, stream: Any) -> None:
+def _announce(config: RunConfig, kind: str, max_usd: float | None, stream: Any, *, tidied: bool) -> None:
     from harness.measure.forecast import estimate_run
     from harness.terminal import format_usd
 
-    estimate = estimate_run(config)
+    estimate = estimate_run(config, tidied=tidied)
     pairs = ", ".join(f"{source} → {replica}" for source, replica in config.pairs)
     usd = estimate.cost["usd"]
     lines = (

@@ -8,13 +8,16 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.cli import say
 from harness.dynamodb.access import Access
 from harness.dynamodb.creations import Noted
 from harness.dynamodb.global_table import GlobalTable, temporary_table
+from harness.dynamodb.schema import Schema, schema_of
+from harness.dynamodb.store import OWN
+from harness.errors import UsageError
 from harness.measure.clock import MonotonicClock, wall_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
@@ -107,6 +110,11 @@ def _measure(
         poll_ns=50 * NS_PER_MS if target.simulated else 2 * NS_PER_S,
         ledger=Noted() if target.simulated else Ledger(request.results / LEDGER),
     )
+    schema = _schema_of_existing(request, table)
+    if schema is not None:
+        request = replace(request, config=_fitting(request.config, schema, table.name))
+        table = replace(table, keys=schema.keys)
+        table.check()
     description = {
         "kind": target.kind,
         "label": target.label,
@@ -120,26 +128,48 @@ def _measure(
         describe_run(run_id, request.config, list(request.argv), description, dict(request.tags)),
     )
     with contextlib.ExitStack() as stack:
-        if request.table is not None and not request.create_per_region and _exists(table):
-            table.check()
-        else:
+        if schema is None:
             stack.enter_context(temporary_table(table, keep=request.keep_table))
-        interrupted = asyncio.run(_session(request, run_id, directory, access, table.name))
+        interrupted = asyncio.run(_session(request, run_id, directory, access, table.name, schema))
     point_latest(directory)
     return FinishedRun(directory, interrupted)
 
 
-def _exists(table: GlobalTable) -> bool:
-    return table.status(table.regions[0]) is not None
+def _schema_of_existing(request: RunRequest, table: GlobalTable) -> Schema | None:
+    """The keys of a table that was named and exists; None where the run makes its own."""
+    if request.table is None or request.create_per_region:
+        return None
+    description = table.describe(table.regions[0])
+    return None if description is None else schema_of(description, table.name, table.regions[0])
+
+
+def _fitting(config: RunConfig, schema: Schema, table: str) -> RunConfig:
+    """The configuration for a table with these keys: without a sort key there is nothing to query."""
+    if schema.range_name is not None:
+        return config
+    if config.polling.strategy == "query":
+        raise UsageError(
+            f"--poll-with query needs a sort key, and table {table} has none; say --poll-with batch or get"
+        )
+    strategy = "batch" if config.polling.strategy == "auto" else config.polling.strategy
+    return replace(config, polling=replace(config.polling, strategy=strategy))
 
 
 async def _session(
-    request: RunRequest, run_id: str, directory: RunDirectory, access: Access, table: str
+    request: RunRequest,
+    run_id: str,
+    directory: RunDirectory,
+    access: Access,
+    table: str,
+    schema: Schema | None,
 ) -> str | None:
+    """Measure; from a table that was there before (`schema`), the items are removed again."""
     clock, workload = MonotonicClock(), request.config.workload
     try:
         async with (
-            access.stores(request.config.regions, table, workload.keys, workload.versions) as stores,
+            access.stores(
+                request.config.regions, table, workload.keys, schema or OWN, workload.versions
+            ) as stores,
             Journal(directory.journal) as journal,
         ):
             session = Session(run_id, request.config, stores, clock, journal.append)
@@ -150,6 +180,8 @@ async def _session(
             try:
                 await session.run()
             finally:
+                if schema is not None:
+                    await session.tidy()
                 if shown is not None:
                     shown.cancel()
                     await asyncio.gather(shown, return_exceptions=True)

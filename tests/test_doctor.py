@@ -100,7 +100,7 @@ def test_no_request_of_the_doctor_changes_anything(seen: Recording) -> None:
 
 def test_a_name_that_somebody_gave_is_never_asked_to_be_deleted(seen: Recording) -> None:
     for region in REGIONS:
-        list(attempts(Access(seen.endpoints, keys=EMULATOR_KEYS), region, "yours", exists=False))
+        list(attempts(Access(seen.endpoints, keys=EMULATOR_KEYS), region, "yours", None))
     assert "UpdateTable" in seen.operations
     assert "DeleteTable" not in seen.operations
 

@@ -13,8 +13,9 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from harness.dynamodb.schema import Schema
 from harness.dynamodb.signed_http import SignedHttp
-from harness.dynamodb.store import NEW, DynamoStore
+from harness.dynamodb.store import NEW, OWN, DynamoStore
 from harness.errors import HarnessError, TargetUnavailable, UsageError
 
 CONNECTIONS = 512
@@ -64,7 +65,12 @@ class Access:
 
     @contextlib.asynccontextmanager
     async def stores(
-        self, regions: Sequence[str], table: str, change: str = NEW, versions: int = 1
+        self,
+        regions: Sequence[str],
+        table: str,
+        change: str = NEW,
+        schema: Schema = OWN,
+        versions: int = 1,
     ) -> AsyncIterator[dict[str, DynamoStore]]:
         """Stores for the data plane of each Region, their connection pools open.
 
@@ -78,7 +84,7 @@ class Access:
             for region in regions:
                 http = await self._signed_http(session, region)
                 http.open()
-                stores[region] = DynamoStore(http, table, change, versions)
+                stores[region] = DynamoStore(http, table, change, schema, versions)
             yield stores
         finally:
             for store in stores.values():

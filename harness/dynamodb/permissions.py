@@ -29,12 +29,12 @@ from botocore import exceptions as boto
 from botocore import xform_name
 
 from harness.dynamodb.access import CONFIGURED, Access, translated
-from harness.dynamodb.store import HASH_NAME, RANGE_NAME
+from harness.dynamodb.schema import HASH_NAME, RANGE_NAME, Key, Schema
+from harness.dynamodb.store import OWN
 from harness.measure.clock import wall_ns
 from harness.units import NS_PER_S
 
-_IMPOSSIBLE = f"attribute_exists({HASH_NAME}) AND attribute_not_exists({HASH_NAME})"
-_CONDITION = {"ConditionExpression": _IMPOSSIBLE}
+_IMPOSSIBLE = "attribute_exists(#k) AND attribute_not_exists(#k)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +80,28 @@ def own_name() -> str:
     return f"replication-latency-preflight-{uuid.uuid4().hex}"
 
 
-def describe(access: Access, region: str, table: str) -> Attempt:
-    """DescribeTable, which tells whether the Region answers these credentials at all.
+def describe(access: Access, region: str, table: str) -> tuple[Attempt, Mapping[str, Any] | None]:
+    """DescribeTable, which tells whether the Region answers these credentials at all; and its description.
 
     Raises:
         TargetUnavailable: the Region cannot be reached.
     """
-    return _attempt(access.control(region), region, "DescribeTable", {"TableName": table})
+    answer: dict[str, Any] = {}
+    done = _attempt(access.control(region), region, "DescribeTable", {"TableName": table}, answer)
+    return done, answer.get("Table")
 
 
-def attempts(access: Access, region: str, table: str | None, exists: bool) -> Iterator[Attempt]:
+def attempts(access: Access, region: str, table: str | None, schema: Schema | None) -> Iterator[Attempt]:
     """One attempt of each request the harness may send, for `table` or for a name that no table can have.
 
-    With `exists` the table is there, and nothing is asked about making or removing one.
+    With the `schema` of a table that is there, nothing is asked about making or removing one.
 
     Raises:
         TargetUnavailable: the Region cannot be reached.
     """
     client = access.control(region)
-    requests = _data_requests(table or own_name())
-    if not exists:
+    requests = _data_requests(table or own_name(), schema or OWN)
+    if schema is None:
         requests |= _table_requests(region, table)
     for operation, request in requests.items():
         yield _attempt(client, region, operation, request)
@@ -121,21 +123,23 @@ def leftovers(access: Access, region: str) -> tuple[Attempt, list[str]]:
     ]
 
 
-def _data_requests(table: str) -> dict[str, dict[str, Any]]:
-    key = {HASH_NAME: {"S": f"preflight-{uuid.uuid4().hex}"}, RANGE_NAME: {"N": "0"}}
-    of_table = {"TableName": table}
+def _data_requests(table: str, schema: Schema) -> dict[str, dict[str, Any]]:
+    key = schema.key(Key(f"preflight-{uuid.uuid4().hex}", 0))
+    of_table, names = {"TableName": table}, {"ExpressionAttributeNames": {"#k": schema.hash_name}}
+    condition = {"ConditionExpression": _IMPOSSIBLE, **names}
     query = {
-        "KeyConditionExpression": f"{HASH_NAME} = :h",
-        "ExpressionAttributeValues": {":h": key[HASH_NAME]},
+        "KeyConditionExpression": "#k = :h",
+        "ExpressionAttributeValues": {":h": key[schema.hash_name]},
+        **names,
     }
     return {
         "DescribeTable": of_table,
-        "GetItem": of_table | {"Key": key},
+        "GetItem": {**of_table, "Key": key},
         "BatchGetItem": {"RequestItems": {table: {"Keys": [key]}}},
-        "Query": of_table | query,
-        "PutItem": of_table | {"Item": key} | _CONDITION,
-        "UpdateItem": of_table | {"Key": key} | _CONDITION,
-        "DeleteItem": of_table | {"Key": key} | _CONDITION,
+        "Query": {**of_table, **query},
+        "PutItem": {**of_table, "Item": key, **condition},
+        "UpdateItem": {**of_table, "Key": key, **condition},
+        "DeleteItem": {**of_table, "Key": key, **condition},
         "BatchWriteItem": {"RequestItems": {table: [{"DeleteRequest": {"Key": key}}]}},
     }
 

@@ -15,25 +15,18 @@ from typing import Any, Protocol
 
 import orjson
 
+from harness.dynamodb.schema import CHANGE_NAME, PAD_NAME, Attributes, Schema
+from harness.dynamodb.schema import HASH_NAME as HASH_NAME
+from harness.dynamodb.schema import RANGE_NAME as RANGE_NAME
+from harness.dynamodb.schema import Key as Key
 from harness.dynamodb.signed_http import Exchange, SignedHttp
 from harness.measure.plan import KEYS
 
-HASH_NAME, RANGE_NAME = "pk", "sk"  # neither is one of DynamoDB's reserved words
-CHANGE_NAME = (
-    "rev"  # there once an item is updated; of a contested item, the Region; of several versions, the write
-)
 NEW, UPDATE, DELETE, CONTESTED = KEYS
 PREPARED_AT_ONCE = 25  # BatchWriteItem's limit
+OWN = Schema()
 
-Items = Sequence[dict[str, dict[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An item's key on our own table: partition key and sort key."""
-
-    shard: str
-    seq: int
+Items = Sequence[Attributes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +77,21 @@ class Store(Protocol):
     async def prepared(self, keys: Sequence[Key]) -> Read:
         """Which of up to 100 items exist, by a strongly consistent read."""
 
+    async def remove(self, keys: Sequence[Key]) -> Put:
+        """Delete up to `PREPARED_AT_ONCE` items; those that do not exist are fine."""
+
 
 class DynamoStore:
     """A `Store` on DynamoDB, or on anything that speaks its API."""
 
-    def __init__(self, http: SignedHttp, table: str, change: str = NEW, versions: int = 1) -> None:
+    def __init__(
+        self, http: SignedHttp, table: str, change: str = NEW, schema: Schema = OWN, versions: int = 1
+    ) -> None:
         self.region = http.region
         self.http = http
         self._table = table
         self._change = change
+        self._schema = schema
         self._versions = versions  # writes `n * versions` and those that follow it are of one item
 
     async def write(self, key: Key, pad: str) -> Put:
@@ -121,7 +120,7 @@ class DynamoStore:
         """GetItem of one key, projected to what tells its change."""
         exchange = await self._call(
             "GetItem",
-            {"Key": self._key(key), "ConsistentRead": consistent, "ProjectionExpression": self._projection()},
+            {"Key": self._key(key), "ConsistentRead": consistent, **self._projection()},
         )
         items = [exchange.answer["Item"]] if "Item" in exchange.answer else []
         found = self._changed(items, (key.seq,)) if exchange.failure is None else ()
@@ -136,14 +135,16 @@ class DynamoStore:
 
     async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
         """Query of one partition; what lies beyond `LastEvaluatedKey` was not looked at."""
+        schema = self._schema
         request: dict[str, Any] = {
-            "KeyConditionExpression": f"{HASH_NAME} = :h AND {RANGE_NAME} BETWEEN :a AND :b",
+            **self._projection(),
+            "KeyConditionExpression": "#h = :h AND #k BETWEEN :a AND :b",
+            "ExpressionAttributeNames": {"#h": schema.hash_name, "#k": schema.tells},
             "ExpressionAttributeValues": {
-                ":h": {"S": shard},
+                ":h": {"S": schema.prefix + shard},
                 ":a": {"N": str(seqs[0] // self._versions)},
                 ":b": {"N": str(seqs[-1] // self._versions)},
             },
-            "ProjectionExpression": self._projection(),
             "ConsistentRead": consistent,
         }
         if self._change == UPDATE:
@@ -154,14 +155,21 @@ class DynamoStore:
         exchange = await self._call("Query", request)
         answer = exchange.answer
         end = answer.get("LastEvaluatedKey")
-        complete_to = None if end is None else (int(end[RANGE_NAME]["N"]) + 1) * self._versions - 1
+        complete_to = None if end is None else (schema.seq(end) + 1) * self._versions - 1
         looked_at = seqs if complete_to is None else range(seqs[0], complete_to + 1, seqs.step)
         found = self._changed(answer.get("Items", ()), looked_at) if exchange.failure is None else ()
         return Read(exchange, found, complete_to=complete_to, units=_units(answer.get("ConsumedCapacity")))
 
     async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
-        """BatchWriteItem; keys left unprocessed count as throttled."""
-        requests = [{"PutRequest": {"Item": self._item(key, pad)}} for key in keys]
+        """BatchWriteItem of puts."""
+        return await self._batch_write([{"PutRequest": {"Item": self._item(key, pad)}} for key in keys])
+
+    async def remove(self, keys: Sequence[Key]) -> Put:
+        """BatchWriteItem of deletes."""
+        return await self._batch_write([{"DeleteRequest": {"Key": self._key(key)}} for key in keys])
+
+    async def _batch_write(self, requests: Sequence[dict[str, Any]]) -> Put:
+        """Keys left unprocessed count as throttled."""
         body = {"RequestItems": {self._table: requests}, "ReturnConsumedCapacity": "TOTAL"}
         exchange = await self.http.call("BatchWriteItem", orjson.dumps(body))
         if exchange.answer.get("UnprocessedItems"):
@@ -171,56 +179,58 @@ class DynamoStore:
     async def prepared(self, keys: Sequence[Key]) -> Read:
         """BatchGetItem; an item that exists is found, whatever the change."""
         exchange, items, left = await self._batch(keys, consistent=True)
-        return Read(exchange, _seqs(items), left, units=_units_of_batch(exchange))
+        return Read(exchange, self._seqs(items), left, units=_units_of_batch(exchange))
 
     async def _batch(self, keys: Sequence[Key], consistent: bool) -> tuple[Exchange, Items, tuple[int, ...]]:
         wanted = {
             "Keys": list({key.seq // self._versions: self._key(key) for key in keys}.values()),
             "ConsistentRead": consistent,
-            "ProjectionExpression": self._projection(),
+            **self._projection(),
         }
         body = {"RequestItems": {self._table: wanted}, "ReturnConsumedCapacity": "TOTAL"}
         exchange = await self.http.call("BatchGetItem", orjson.dumps(body))
         unasked = exchange.answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ())
-        items = frozenset(_seqs(unasked))
+        items = frozenset(self._seqs(unasked))
         left = tuple(key.seq for key in keys if key.seq // self._versions in items)
         return exchange, exchange.answer.get("Responses", {}).get(self._table, ()), left
 
-    def _projection(self) -> str:
+    def _projection(self) -> dict[str, Any]:
         tells = self._change in (UPDATE, CONTESTED) or self._versions > 1
-        return f"{RANGE_NAME}, {CHANGE_NAME}" if tells else RANGE_NAME
+        return {
+            "ProjectionExpression": f"#k, {CHANGE_NAME}" if tells else "#k",
+            "ExpressionAttributeNames": {"#k": self._schema.tells},
+        }
 
     def _changed(self, items: Items, looked_at: Iterable[int]) -> tuple[int, ...]:
         """The sequence numbers whose change an answer shows, of those it looked at."""
         if self._change == DELETE:
-            there = frozenset(_seqs(items))
+            there = frozenset(self._seqs(items))
             return tuple(seq for seq in looked_at if seq not in there)
         if self._change == UPDATE:
-            return _seqs([item for item in items if CHANGE_NAME in item])
+            return self._seqs([item for item in items if CHANGE_NAME in item])
         if self._change == CONTESTED:
-            return _seqs([item for item in items if item[CHANGE_NAME]["S"] != self.region])
+            return self._seqs([item for item in items if item[CHANGE_NAME]["S"] != self.region])
         if self._versions > 1:
             return tuple(int(item[CHANGE_NAME]["N"]) for item in items)
-        return _seqs(items)
+        return self._seqs(items)
 
-    def _key(self, key: Key) -> dict[str, dict[str, str]]:
-        return {HASH_NAME: {"S": key.shard}, RANGE_NAME: {"N": str(key.seq // self._versions)}}
+    def _key(self, key: Key) -> Attributes:
+        return self._schema.key(Key(key.shard, key.seq // self._versions))
 
-    def _item(self, key: Key, pad: str) -> dict[str, dict[str, str]]:
-        item = self._key(key) | {"pad": {"S": pad}}
+    def _item(self, key: Key, pad: str) -> Attributes:
+        item = self._key(key) | {PAD_NAME: {"S": pad}}
         if self._change == CONTESTED:
             item[CHANGE_NAME] = {"S": self.region}
         elif self._versions > 1:
             item[CHANGE_NAME] = {"N": str(key.seq)}
         return item
 
+    def _seqs(self, items: Items) -> tuple[int, ...]:
+        return tuple(self._schema.seq(item) for item in items)
+
     async def _call(self, operation: str, request: dict[str, Any]) -> Exchange:
         body = {"TableName": self._table, "ReturnConsumedCapacity": "TOTAL", **request}
         return await self.http.call(operation, orjson.dumps(body))
-
-
-def _seqs(items: Items) -> tuple[int, ...]:
-    return tuple(int(item[RANGE_NAME]["N"]) for item in items)
 
 
 def _units(consumed: dict[str, Any] | None) -> float:

@@ -7,12 +7,12 @@ its beginning is performed, and the rest is as much again of what happened betwe
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.dynamodb.cost import price_run, spread_writes
-from harness.measure.events import Event, Poll
+from harness.measure.events import Event, Poll, Spent
 from harness.measure.imagined import ImaginedStore, World
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
@@ -47,12 +47,15 @@ class _Totals:
     read_units: dict[str, float]
 
 
-def estimate_run(config: RunConfig) -> Estimate:
-    """The duration, requests and units of a run whose latencies are about those AWS speaks of."""
+def estimate_run(config: RunConfig, *, tidied: bool = False) -> Estimate:
+    """The duration, requests and units of a run whose latencies are about those AWS speaks of.
+
+    With `tidied` its items are removed afterwards, from a table that stays.
+    """
     workload = config.workload
     if workload.arrivals != "poisson":
         config = replace(config, workload=replace(workload, seed=0))
-    totals = _forecast(config)
+    totals = _forecast(config, tidied)
     return Estimate(
         round(totals.duration_ns),
         round(totals.writes),
@@ -62,9 +65,9 @@ def estimate_run(config: RunConfig) -> Estimate:
 
 
 @functools.lru_cache(maxsize=256)
-def _forecast(config: RunConfig) -> _Totals:
+def _forecast(config: RunConfig, tidied: bool) -> _Totals:
     short = _shortened(config)
-    stores, events, duration_ns = run_virtually(_perform(short))
+    stores, events, duration_ns = run_virtually(_perform(short, tidied))
     writes = len(config.sources) * _writes(short)
     totals = _Totals(
         duration_ns,
@@ -100,13 +103,16 @@ def _writes(config: RunConfig) -> int:
     return config.plan("imagined", config.sources[0]).total
 
 
-async def _perform(config: RunConfig) -> tuple[dict[str, ImaginedStore], list[Event], int]:
+async def _perform(config: RunConfig, tidied: bool) -> tuple[dict[str, ImaginedStore], list[Event], int]:
     clock, world, events = LoopClock(), World(config.workload.keys, config.workload.item_bytes), list[Event]()
     client = config.regions[0]
     trips_ns = {region: _trip_ns(client, region) for region in config.regions}
     stores = {region: ImaginedStore(world, region, trips_ns, clock) for region in config.regions}
     start_ns = clock.now_ns()
-    await Session("imagined", config, stores, clock, events.append).run()
+    session = Session("imagined", config, stores, clock, events.append)
+    await session.run()
+    if tidied:
+        await session.tidy()
     return stores, events, clock.now_ns() - start_ns
 
 
@@ -117,8 +123,9 @@ def _trip_ns(client: str, region: str) -> int:
     return UNKNOWN_NS if trip_ms is None else round(trip_ms[0] * NS_PER_MS)
 
 
-def _extend(totals: _Totals, config: RunConfig, events: Iterable[Event], more: int) -> None:
-    """Add `more` writes of each source, and the polls that go with them in the second half of what was performed."""
+def _extend(totals: _Totals, config: RunConfig, events: Sequence[Event], more: int) -> None:
+    """Add `more` writes of each source, and the reads that go with them: the polls as in the second half of what was
+    performed."""
     plan = config.plan("imagined", config.sources[0])
     polls = [event for event in events if isinstance(event, Poll)]
     begin_ns = min(poll.sent_ns for poll in polls)
@@ -132,3 +139,7 @@ def _extend(totals: _Totals, config: RunConfig, events: Iterable[Event], more: i
         if start_ns <= poll.sent_ns < end_ns:
             totals.reads += times
             totals.read_units[poll.replica] += times * poll.units
+    for event in events:
+        if isinstance(event, Spent) and event.what in ("preparing", "tidying") and event.read_units:
+            totals.reads += more / plan.total
+            totals.read_units[event.region] += event.read_units * more / plan.total

@@ -28,6 +28,7 @@ class World:
 
     change: str
     item_bytes: int
+    removed: bool = False
     rng: random.Random = field(default_factory=lambda: random.Random("imagined"))
     committed_ns: defaultdict[tuple[str, str], dict[int, int]] = field(
         default_factory=lambda: defaultdict(dict)
@@ -92,10 +93,17 @@ class ImaginedStore:
         """The items to be changed are there at once: arriving costs no more than a look or two."""
         return self._put(await self._exchange(lambda now_ns: None), len(keys), 1)
 
+    async def remove(self, keys: Sequence[Key]) -> Put:
+        """Gone at once, as `prepare` makes them."""
+        self._world.removed = True
+        return self._put(await self._exchange(lambda now_ns: None), len(keys), 1)
+
     async def prepared(self, keys: Sequence[Key]) -> Read:
-        """All of them exist."""
+        """All of them exist, or none once they are removed."""
         exchange = await self._exchange(lambda now_ns: None)
-        return self._read(exchange, [key.seq for key in keys], len(keys) * self._item_units, consistent=True)
+        found = [] if self._world.removed else [key.seq for key in keys]
+        units = len(keys) * (1 if self._world.removed else self._item_units)
+        return self._read(exchange, found, units, consistent=True)
 
     async def get(self, key: Key, consistent: bool) -> Read:
         """Look for the change of one item."""

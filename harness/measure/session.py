@@ -27,6 +27,7 @@ from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch,
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
 from harness.measure.prepare import prepare_items
 from harness.measure.strategies import BATCH_LIMIT
+from harness.measure.tidy import remove_items
 from harness.measure.writer import Writer
 from harness.units import NS_PER_MS, NS_PER_S
 
@@ -102,6 +103,17 @@ class Session:
             if self.interrupted:
                 self._phase("interrupted", self.interrupted)
             self._phase("finished")
+
+    async def tidy(self) -> None:
+        """Remove every item of the run, and make sure that none is left in any Region.
+
+        Raises:
+            TargetUnavailable: some are.
+        """
+        self._phase("tidying")
+        await remove_items(
+            self._plans.values(), self._stores, self._clock, functools.partial(self._spend, "tidying")
+        )
 
     async def _connect(self) -> None:
         self._phase("connecting")

@@ -9,12 +9,13 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.dynamodb.access import CONNECTIONS, Access
-from harness.dynamodb.global_table import PROBE_KEYS, GlobalTable
+from harness.dynamodb.global_table import GlobalTable
 from harness.dynamodb.permissions import (
     Attempt,
     attempts,
@@ -24,7 +25,8 @@ from harness.dynamodb.permissions import (
     limits,
     own_name,
 )
-from harness.dynamodb.store import Key, Store
+from harness.dynamodb.schema import Schema, schema_of
+from harness.dynamodb.store import OWN, Key, Store
 from harness.errors import TargetUnavailable
 from harness.measure.clock import MonotonicClock, cpu_ns
 from harness.measure.plan import RunConfig
@@ -108,21 +110,23 @@ def _credentials(question: Question) -> Check:
 def _region(question: Question, region: str) -> list[Check]:
     """What the control plane of one Region says."""
     try:
-        first = describe(question.access, region, question.table or own_name())
+        first, description = describe(question.access, region, question.table or own_name())
         answers = rights.judge_region(region, first)
         if answers.status is Status.FAILED:
             return [answers]
-        return [answers, *_granted(question, region, first)]
+        return [answers, *_granted(question, region, first, description)]
     except TargetUnavailable as error:
         return [
             Check("region", Status.FAILED, str(error), region, "check the endpoint, the network and proxies")
         ]
 
 
-def _granted(question: Question, region: str, first: Attempt) -> Iterable[Check]:
-    exists = question.table is not None and first.code is None
-    tried = list(attempts(question.access, region, question.table, exists))
-    needed = rights.NEEDED if exists else rights.NEEDED | rights.MAKING
+def _granted(
+    question: Question, region: str, first: Attempt, description: Mapping[str, Any] | None
+) -> Iterable[Check]:
+    schema = None if description is None else _schema(question, region, description)
+    tried = list(attempts(question.access, region, question.table, schema))
+    needed = rights.NEEDED | rights.MAKING if schema is None else rights.NEEDED
     yield rights.judge_permissions(region, tried, needed, question.policy)
     skews_ns = [attempt.skew_ns for attempt in (first, *tried) if attempt.skew_ns is not None]
     yield rights.judge_skew(region, skews_ns)
@@ -130,6 +134,14 @@ def _granted(question: Question, region: str, first: Attempt) -> Iterable[Check]
     yield rights.judge_limits(region, *limits(question.access, region), writes_per_s)
     if question.kind == "aws":
         yield rights.judge_leftovers(region, *leftovers(question.access, region))
+
+
+def _schema(question: Question, region: str, description: Mapping[str, Any]) -> Schema:
+    """Of a table whose keys cannot hold ours, which another check says, the requests are those of our own."""
+    try:
+        return schema_of(description, str(question.table), region)
+    except TargetUnavailable:
+        return OWN
 
 
 def _table(question: Question) -> list[Check]:
@@ -140,7 +152,7 @@ def _table(question: Question) -> list[Check]:
         found = {region: table.describe(region) for region in table.regions}
     except TargetUnavailable as error:
         return [Check("table", Status.FAILED, str(error), "", "see the permissions above")]
-    return tables.judge_table(question.table, found, PROBE_KEYS)
+    return tables.judge_table(question.table, found)
 
 
 def _timed(question: Question) -> list[Check]:

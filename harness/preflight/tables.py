@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.dynamodb.schema import schema_of
+from harness.errors import TargetUnavailable
 from harness.preflight.check import Check, Status
 
 Description = Mapping[str, Any]
 
 
-def judge_table(
-    name: str, descriptions: Mapping[str, Description | None], keys: tuple[tuple[str, str], ...]
-) -> list[Check]:
-    """One check per Region; `descriptions` holds None where there is no such table, `keys` are (name, type)."""
+def judge_table(name: str, descriptions: Mapping[str, Description | None]) -> list[Check]:
+    """One check per Region; `descriptions` holds None where there is no such table."""
     if not any(descriptions.values()):
         detail = f"{name} exists in no Region: a run creates it and removes it afterwards"
         return [Check("table", Status.OK, detail)]
     return [
         Check("table", Status.FAILED, f"{name} does not exist here", region, _add_replica(name, region))
         if description is None
-        else _judge_one(name, region, description, [r for r in descriptions if r != region], keys)
+        else _judge_one(name, region, description, [r for r in descriptions if r != region])
         for region, description in descriptions.items()
     ]
 
@@ -37,16 +37,15 @@ def replica_states(description: Description) -> dict[str, str]:
     return {r["RegionName"]: str(r.get("ReplicaStatus")) for r in description.get("Replicas", ())}
 
 
-def _judge_one(
-    name: str, region: str, description: Description, others: list[str], keys: tuple[tuple[str, str], ...]
-) -> Check:
+def _judge_one(name: str, region: str, description: Description, others: list[str]) -> Check:
     status = str(description["TableStatus"])
     if status != "ACTIVE":
         return Check("table", Status.FAILED, f"{name} is {status}", region, "wait until it is ACTIVE")
-    if _keys(description) != keys:
-        has, wants = (" and ".join(f"{n} ({t})" for n, t in k) for k in (_keys(description), keys))
+    try:
+        schema_of(description, name, region)
+    except TargetUnavailable as error:
         remedy = "choose another with --table, or let the run create its own"
-        return Check("table", Status.FAILED, f"the keys of {name} are {has}, not {wants}", region, remedy)
+        return Check("table", Status.FAILED, str(error), region, remedy)
     states = replica_states(description)
     missing = [
         f"{other} is {states.get(other, 'no replica')}" for other in others if states.get(other) != "ACTIVE"
@@ -67,14 +66,6 @@ def _judge_mode(name: str, region: str, description: Description) -> Check:
         remedy = "provisioned capacity may throttle the run: use PAY_PER_REQUEST, or a lower --rate"
         return Check("table", Status.WARNING, detail, region, remedy)
     return Check("table", Status.OK, detail, region)
-
-
-def _keys(description: Description) -> tuple[tuple[str, str], ...]:
-    types = {d["AttributeName"]: d["AttributeType"] for d in description.get("AttributeDefinitions", ())}
-    by_kind = {k["KeyType"]: k["AttributeName"] for k in description["KeySchema"]}
-    return tuple(
-        (by_kind[kind], types.get(by_kind[kind], "?")) for kind in ("HASH", "RANGE") if kind in by_kind
-    )
 
 
 def _add_replica(name: str, region: str) -> str:

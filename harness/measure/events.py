@@ -130,7 +130,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The run entered a phase: connecting, warm-up, measuring, draining, sweeping, finished, interrupted."""
+    """The run entered a phase: connecting, preparing, measuring, draining, sweeping, interrupted, finished, tidying."""
 
     name: str
     at_ns: int

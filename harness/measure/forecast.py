@@ -20,7 +20,8 @@ from harness.measure.virtual import LoopClock, run_virtually
 from harness.regions import rtt_matrix_ms
 from harness.units import NS_PER_MS, NS_PER_S
 
-FEWEST, LONGEST_NS = 120, 8 * NS_PER_S  # writes to perform: so many, and for so long if that is more
+# Writes to perform: so many, or for so long if that is more; at high rates for less long.
+FEWEST, LONGEST_S, SHORTEST_S, MANY = 120, 8.0, 3.0, 400
 WARMUP_NS = 2 * NS_PER_S
 HOME_NS = 2 * NS_PER_MS  # a round trip inside a Region
 UNKNOWN_NS = 100 * NS_PER_MS  # and to one that the matrix does not know
@@ -87,7 +88,8 @@ def _forecast(config: RunConfig, tidied: bool) -> _Totals:
 
 def _shortened(config: RunConfig) -> RunConfig:
     workload = config.workload
-    enough = max(FEWEST, round(workload.rate_per_s * LONGEST_NS / NS_PER_S))
+    rate = workload.rate_per_s
+    enough = max(FEWEST, round(rate * min(LONGEST_S, max(SHORTEST_S, MANY / rate))))
     return replace(
         config,
         workload=replace(

@@ -16,6 +16,7 @@ from harness.dynamodb.cost import READ_UNIT_BYTES, TRANSACTIONAL, write_units
 from harness.dynamodb.signed_http import Exchange
 from harness.dynamodb.store import CONTESTED, DELETE, UPDATE, Key, Put, Read
 from harness.measure.clock import Clock
+from harness.measure.writer import SPARE_BYTES
 from harness.units import NS_PER_MS, NS_PER_S
 
 LAG_MEDIAN_NS, LAG_SIGMA, LAG_APPLY_NS = 650 * NS_PER_MS, 0.35, 8 * NS_PER_MS
@@ -72,7 +73,8 @@ class ImaginedStore:
         self._world = world
         self._trips_ns = trips_ns
         self._clock = clock
-        self._item_units = max(1, math.ceil(world.item_bytes / READ_UNIT_BYTES))
+        self._stored_bytes = world.item_bytes - SPARE_BYTES
+        self._item_units = math.ceil(self._stored_bytes / READ_UNIT_BYTES)
 
     async def write(self, key: Key, pad: str) -> Put:
         """Make the change."""
@@ -132,7 +134,7 @@ class ImaginedStore:
             nonlocal size, complete_to
             for seq in seqs:
                 place = (self.region, shard, seq, now_ns)
-                size += self._world.item_bytes * self._world.holds(*place)
+                size += self._stored_bytes * self._world.holds(*place)
                 found.extend([seq] if self._world.shows(*place) else [])
                 if size >= PAGE_BYTES:
                     complete_to = seq

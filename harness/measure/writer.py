@@ -16,6 +16,9 @@ ATTEMPTS = 3
 RETRY_AFTER_NS = 50 * NS_PER_MS
 GRACE_NS = 2 * NS_PER_S
 
+SPARE_BYTES = 14  # below the size asked for, so that no item costs a unit more than it should
+_OTHER_BYTES = 10  # of an item besides partition key and padding: three names and a number
+
 # What a failure says about the item: refused for certain, or unknown. A 5xx may have been committed.
 _REFUSED = frozenset({"throttled", "rejected"})
 
@@ -105,8 +108,8 @@ class Writer:
 
 
 def padding(plan: WritePlan, item_bytes: int) -> str:
-    """What brings an item of the plan to about its size."""
-    return "x" * max(1, item_bytes - len(plan.hash_key(0)) - 24)
+    """What brings an item of the plan to its size, less `SPARE_BYTES`."""
+    return "x" * max(1, item_bytes - len(plan.hash_key(0)) - SPARE_BYTES - _OTHER_BYTES)
 
 
 def _ended(source: str, seq: int, due_ns: int, attempts: int, put: Put, units: float) -> Write:

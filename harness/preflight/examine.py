@@ -6,12 +6,14 @@ Nothing here changes anything (see `harness.dynamodb.permissions`), and what can
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.dynamodb.access import CONNECTIONS, Access
@@ -28,11 +30,12 @@ from harness.dynamodb.permissions import (
 from harness.dynamodb.schema import Schema, schema_of
 from harness.dynamodb.store import OWN, Key, Store
 from harness.errors import TargetUnavailable
-from harness.measure.clock import MonotonicClock, cpu_ns
+from harness.measure.clock import MonotonicClock, cpu_ns, now_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import LOOP_PROBE_NS, requests_per_s
 from harness.preflight import host, rights, tables
 from harness.preflight.check import Check, Status
+from harness.preflight.wall_clock import CLOCKBOUND_PATH, judge_clock
 from harness.units import NS_PER_S
 
 WARM_UP = 2  # requests of each lane, not counted
@@ -72,7 +75,7 @@ def examine(question: Question) -> list[Check]:
     """Every check, in the order in which a failure of one explains those after it."""
     checks = host.judge_environment(os.environ, question.access.endpoints)
     checks.append(_credentials(question))
-    checks.append(host.judge_clock(_said("chronyc", "-c", "tracking"), _said("timedatectl", "show")))
+    checks.append(_clock())
     if checks[-2].status is Status.FAILED:
         reason = "not asked: there are no credentials to ask with"
         return checks + [
@@ -105,6 +108,13 @@ def _credentials(question: Question) -> Check:
     except TargetUnavailable as error:
         remedy = "see below what each Region says; a network may lead to DynamoDB and not to STS"
         return Check("credentials", Status.WARNING, f"STS was asked whose they are: {error}", "", remedy)
+
+
+def _clock() -> Check:
+    segment = None
+    with contextlib.suppress(OSError):
+        segment = Path(CLOCKBOUND_PATH).read_bytes()
+    return judge_clock(segment, _said("chronyc", "-c", "tracking"), _said("timedatectl", "show"), now_ns())
 
 
 def _region(question: Question, region: str) -> list[Check]:

@@ -1,4 +1,4 @@
-"""Is this host fit to measure: its clock, its event loop, its connections, its environment."""
+"""Is this host fit to measure: its round trips, its event loop, its connections, its environment."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from urllib.parse import urlsplit
 from harness.analysis.gates import stall_limit_ns, trip_excess_limit_ns
 from harness.measure.plan import RunConfig
 from harness.preflight.check import Check, Status
-from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
+from harness.units import NS_PER_S, format_count, format_duration
 
 CORE_SHARE_MAX = 0.5  # of one core, for polls: the event loop has other things to do
 SPARE_FILES = 64
-CLOCK_ERROR_MAX_NS = 100 * NS_PER_MS
-ONE_PROCESS = "a run measures with one monotonic clock and does not need this"
 
 _REDIRECTS = re.compile(r"AWS_ENDPOINT_URL(_DYNAMODB|_STS)?")
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
@@ -87,26 +85,6 @@ def judge_connections(in_flight: Mapping[str, float], pool: int, files_limit: in
     return Check("connections", Status.OK, detail)
 
 
-def judge_clock(chrony: str | None, timedatectl: str | None) -> Check:
-    """Is the wall clock disciplined? From `chronyc -c tracking`, else from `timedatectl show`; None where absent."""
-    remedy = "start a time service: signatures fail once the clock is five minutes off"
-    bound = None if chrony is None else _chrony_bound_ns(chrony)
-    if bound is not None:
-        offset_ns, error_ns = bound
-        detail = (
-            f"chrony: off by {format_duration(offset_ns)}, at most {format_duration(error_ns)}; {ONE_PROCESS}"
-        )
-        if error_ns <= CLOCK_ERROR_MAX_NS:
-            return Check("clock", Status.OK, detail)
-        return Check("clock", Status.WARNING, detail, "", "check chrony's sources: chronyc sources")
-    said = timedatectl or ""
-    if "NTPSynchronized=yes" in said:
-        return Check("clock", Status.OK, f"the system says that its clock is synchronised; {ONE_PROCESS}")
-    if "NTPSynchronized=no" in said:
-        return Check("clock", Status.WARNING, f"the clock is not synchronised; {ONE_PROCESS}", "", remedy)
-    return Check("clock", Status.NOT_APPLICABLE, f"neither chronyc nor timedatectl answers; {ONE_PROCESS}")
-
-
 def judge_environment(environment: Mapping[str, str], endpoints: Mapping[str, str]) -> list[Check]:
     """Variables that send requests elsewhere than one thinks. Values are shown without user names and passwords."""
     hosts = {urlsplit(url).hostname or "" for url in endpoints.values()} or {"amazonaws.com"}
@@ -151,14 +129,3 @@ def _place(url: str) -> str:
     except ValueError:
         port = ""
     return f"{parts.scheme + '://' if parts.scheme else ''}{parts.hostname or '?'}{port}"
-
-
-def _chrony_bound_ns(text: str) -> tuple[float, float] | None:
-    """(offset, error bound) of `chronyc -c tracking`: |offset| + root dispersion + root delay / 2; None if unknown."""
-    fields = text.strip().split(",")
-    try:
-        offset, delay, dispersion = abs(float(fields[4])), float(fields[10]), float(fields[11])
-        synchronised = fields[13] != "Not synchronised"
-    except (IndexError, ValueError):
-        return None
-    return (offset * NS_PER_S, (offset + dispersion + delay / 2) * NS_PER_S) if synchronised else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness.measure.plan import RunConfig
 from harness.preflight.check import Status
 from harness.preflight.host import (
-    judge_clock,
     judge_connections,
     judge_cpu,
     judge_environment,
@@ -15,7 +14,6 @@ from harness.preflight.host import (
 from harness.units import NS_PER_MS
 
 CONFIG = RunConfig(("us-west-2",), (("eu-west-1",),))
-CHRONY = "A9FEA97B,169.254.169.123,4,1795548989.9,{offset},0.00001,0.00002,-10.1,0.0,0.03,0.0004,0.0006,16.2,{leap}\n"
 
 
 def test_steady_round_trips_are_ok_and_a_wide_tail_is_a_warning() -> None:
@@ -50,20 +48,6 @@ def test_too_few_connections_or_files_fail() -> None:
     check = judge_connections({"a": 400, "b": 300}, 512, 256)
     assert check.status is Status.FAILED
     assert "ulimit -n 764" in check.remedy
-
-
-def test_the_clock_is_judged_from_chrony_before_the_system() -> None:
-    good = judge_clock(CHRONY.format(offset="0.000012", leap="Normal"), "NTPSynchronized=no")
-    assert good.status is Status.OK
-    assert "off by 12.0 µs, at most 812 µs" in good.detail
-    assert judge_clock(CHRONY.format(offset="0.4", leap="Normal"), None).status is Status.WARNING
-
-
-def test_without_a_synchronised_chrony_the_system_is_asked() -> None:
-    unsynchronised = CHRONY.format(offset="0.0", leap="Not synchronised")
-    assert judge_clock(unsynchronised, "NTPSynchronized=no").status is Status.WARNING
-    assert judge_clock("506 Cannot talk to daemon", "NTPSynchronized=yes").status is Status.OK
-    assert judge_clock(None, None).status is Status.NOT_APPLICABLE
 
 
 def test_a_clean_environment_is_ok() -> None:

@@ -84,12 +84,14 @@ def main() -> None:
     for heading in (
         "run", "write units est.", "counted", "off", "read units est.", "counted", "off", "est.", "counted", "off",
     ):  # fmt: skip
-        table.add_column(heading, justify="left" if heading == "run" else "right")
+        table.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name, config in settings(arguments.samples).items():
             if arguments.only in (None, name):
                 table.add_row(*row(name, config, Path(scratch)))
-    make_console().print(table)
+    console = make_console()
+    console.width = max(console.width, 150)
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a run will do and cost, found by performing it on virtual time against imagined stores.
 
 The same session, writers and pollers that measure, so that the estimate follows whatever they become. Of a long run
-its beginning is performed, and the rest is as much again of what happened between the middle and the last of it.
+its beginning is performed, and the rest is more of what happened towards its end.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 
 from harness.dynamodb.cost import price_run, spread_writes
 from harness.measure.events import Event, Poll, Spent
-from harness.measure.imagined import ImaginedStore, World
+from harness.measure.imagined import TAIL_EVERY, ImaginedStore, World
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
 from harness.measure.virtual import LoopClock, run_virtually
 from harness.regions import rtt_matrix_ms
 from harness.units import NS_PER_MS, NS_PER_S
 
-# Writes to perform: so many, or for so long if that is more; at high rates for less long.
-FEWEST, LONGEST_S, SHORTEST_S, MANY = 120, 8.0, 3.0, 400
+# Writes to perform: enough for two rounds of `TAIL_EVERY`, fewer where they are rare, more where they are frequent.
+ENOUGH, RARE_PER_S, RARE_ENOUGH, SHORTEST_S = 700, 2.0, 120, 3.0
 WARMUP_NS = 2 * NS_PER_S
 HOME_NS = 2 * NS_PER_MS  # a round trip inside a Region
 UNKNOWN_NS = 100 * NS_PER_MS  # and to one that the matrix does not know
@@ -88,8 +88,8 @@ def _forecast(config: RunConfig, tidied: bool) -> _Totals:
 
 def _shortened(config: RunConfig) -> RunConfig:
     workload = config.workload
-    rate = workload.rate_per_s
-    enough = max(FEWEST, round(rate * min(LONGEST_S, max(SHORTEST_S, MANY / rate))))
+    enough = ENOUGH if workload.rate_per_s >= RARE_PER_S else RARE_ENOUGH
+    enough = max(enough, round(SHORTEST_S * workload.rate_per_s))
     return replace(
         config,
         workload=replace(
@@ -126,13 +126,14 @@ def _trip_ns(client: str, region: str) -> int:
 
 
 def _extend(totals: _Totals, config: RunConfig, events: Sequence[Event], more: int) -> None:
-    """Add `more` writes of each source, and the reads that go with them: the polls as in the second half of what was
-    performed."""
+    """Add `more` writes of each source and the reads that go with them, as at the end of what was performed."""
     plan = config.plan("imagined", config.sources[0])
     polls = [event for event in events if isinstance(event, Poll)]
     begin_ns = min(poll.sent_ns for poll in polls)
-    start_ns, end_ns = (begin_ns + plan.due_ns(seq) for seq in (plan.total // 2, plan.total - 1))
-    times = more / (plan.total - 1 - plan.total // 2)
+    last = plan.total - 1
+    first = last - TAIL_EVERY if last >= 2 * TAIL_EVERY else last // 2
+    start_ns, end_ns = (begin_ns + plan.due_ns(seq) for seq in (first, last))
+    times = more / (last - first)
     total = plan.total + more
     totals.write_units = {region: units * total / plan.total for region, units in totals.write_units.items()}
     totals.writes = totals.writes * total / plan.total

@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.dynamodb.cost import READ_UNIT_BYTES, TRANSACTIONAL, write_units
@@ -20,7 +20,12 @@ from harness.measure.writer import SPARE_BYTES
 from harness.units import NS_PER_MS, NS_PER_S
 
 LAG_MEDIAN_NS, LAG_SIGMA, LAG_APPLY_NS = 650 * NS_PER_MS, 0.35, 8 * NS_PER_MS
+# One write in so many takes so much longer, and a Query pays for all it passes over meanwhile. Evenly spread, so that
+# a part of a run stands for the whole.
+TAIL_EVERY, TAIL_NS = 333, 1470 * NS_PER_MS
 PAGE_BYTES = 1 << 20  # what one Query reads at most
+
+Instants = defaultdict[tuple[str, str], dict[int, int]]
 
 
 @dataclass(slots=True)
@@ -31,22 +36,32 @@ class World:
     item_bytes: int
     removed: bool = False
     rng: random.Random = field(default_factory=lambda: random.Random("imagined"))
-    committed_ns: defaultdict[tuple[str, str], dict[int, int]] = field(
+    committed_ns: Instants = field(default_factory=lambda: defaultdict(dict))
+    visible_ns: Instants = field(default_factory=lambda: defaultdict(dict))
+    arrived_ns: Instants = field(
         default_factory=lambda: defaultdict(dict)
-    )
-    visible_ns: defaultdict[tuple[str, str], dict[int, int]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
+    )  # of items made beforehand, or removed
 
-    def commit(self, region: str, key: Key, now_ns: int, trips_ns: dict[str, int]) -> None:
+    def commit(self, region: str, key: Key, now_ns: int, trips_ns: Mapping[str, int]) -> None:
         """A change is made in one Region and on its way to the others, at these round trips from here."""
         self.committed_ns[region, key.shard][key.seq] = now_ns
         self.visible_ns[region, key.shard].setdefault(key.seq, now_ns)
-        for other, trip_ns in trips_ns.items():
-            mine_ns = self.committed_ns[other, key.shard].get(key.seq, 0)
-            if other != region and mine_ns <= now_ns:  # the last writer wins
-                lag_ns = LAG_MEDIAN_NS * self.rng.lognormvariate(0, LAG_SIGMA) + trip_ns + LAG_APPLY_NS
-                self.visible_ns[other, key.shard][key.seq] = now_ns + round(lag_ns)
+        tail_ns = TAIL_NS if key.seq % TAIL_EVERY == TAIL_EVERY // 2 else 0
+        for other in trips_ns.keys() - {region}:
+            if self.committed_ns[other, key.shard].get(key.seq, 0) <= now_ns:  # the last writer wins
+                lag_ns = self._lag_ns(trips_ns[other]) + tail_ns
+                self.visible_ns[other, key.shard][key.seq] = now_ns + lag_ns
+
+    def prepare(self, region: str, keys: Iterable[Key], now_ns: int, trips_ns: Mapping[str, int]) -> None:
+        """Items are made before they are changed, or removed after a run."""
+        for key in keys:
+            for other, trip_ns in trips_ns.items():
+                lag_ns = 0 if other == region else self._lag_ns(trip_ns)
+                self.arrived_ns[other, key.shard][key.seq] = now_ns + lag_ns
+
+    def _lag_ns(self, trip_ns: int) -> int:
+        drawn_ns = LAG_MEDIAN_NS * self.rng.lognormvariate(0, LAG_SIGMA)
+        return round(drawn_ns) + trip_ns + LAG_APPLY_NS
 
     def shows(self, region: str, shard: str, seq: int, now_ns: int) -> bool:
         """Does the Region show the change that is waited for?"""
@@ -65,7 +80,7 @@ class World:
 class ImaginedStore:
     """A `Store` of one Region of a `World`; `trips_ns` are the round trips to all Regions. Counts what it is asked."""
 
-    def __init__(self, world: World, region: str, trips_ns: dict[str, int], clock: Clock) -> None:
+    def __init__(self, world: World, region: str, trips_ns: Mapping[str, int], clock: Clock) -> None:
         self.region = region
         self.requests = 0
         self.read_units = 0.0
@@ -92,19 +107,31 @@ class ImaginedStore:
         return self._put(await self._exchange(commit), len(keys), times)
 
     async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
-        """The items to be changed are there at once: arriving costs no more than a look or two."""
-        return self._put(await self._exchange(lambda now_ns: None), len(keys), 1)
+        """Make items, which arrive elsewhere after a while."""
+        return await self._prepare(keys)
 
     async def remove(self, keys: Sequence[Key]) -> Put:
-        """Gone at once, as `prepare` makes them."""
+        """Remove items, which is seen elsewhere after a while."""
         self._world.removed = True
-        return self._put(await self._exchange(lambda now_ns: None), len(keys), 1)
+        return await self._prepare(keys)
+
+    async def _prepare(self, keys: Sequence[Key]) -> Put:
+        def arrive(now_ns: int) -> None:
+            self._world.prepare(self.region, keys, now_ns, self._trips_ns)
+
+        return self._put(await self._exchange(arrive), len(keys), 1)
 
     async def prepared(self, keys: Sequence[Key]) -> Read:
-        """All of them exist, or none once they are removed."""
-        exchange = await self._exchange(lambda now_ns: None)
-        found = [] if self._world.removed else [key.seq for key in keys]
-        units = len(keys) * (1 if self._world.removed else self._item_units)
+        """Which of them exist."""
+        found: list[int] = []
+
+        def look(now_ns: int) -> None:
+            for key in keys:
+                arrived = self._world.arrived_ns[self.region, key.shard][key.seq] <= now_ns
+                found.extend([key.seq] if arrived != self._world.removed else [])
+
+        exchange = await self._exchange(look)
+        units = len(keys) + len(found) * (self._item_units - 1)
         return self._read(exchange, found, units, consistent=True)
 
     async def get(self, key: Key, consistent: bool) -> Read:

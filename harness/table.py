@@ -72,10 +72,13 @@ def main(argv: Sequence[str]) -> ExitCode:
         return _print_policy(arguments.table, regions)
     if arguments.table is None:
         raise UsageError(f"--table NAME is needed: which table to {arguments.action}")
-    return _ACTIONS[arguments.action](arguments, _table(arguments, regions))
+    from harness.records.ledger import LEDGER, Ledger
+
+    ledger = Ledger(arguments.results / LEDGER)
+    return _ACTIONS[arguments.action](arguments, _table(arguments, regions, ledger), ledger)
 
 
-def _table(arguments: Namespace, regions: Sequence[str]) -> GlobalTable:
+def _table(arguments: Namespace, regions: Sequence[str], ledger: Ledger) -> GlobalTable:
     from harness.dynamodb.global_table import GlobalTable
     from harness.target import choose_target, remote_access
 
@@ -87,38 +90,22 @@ def _table(arguments: Namespace, regions: Sequence[str]) -> GlobalTable:
     kind, endpoints = choose_target(arguments.target, arguments.endpoint, regions)
     access = remote_access(kind, endpoints, arguments.profile)
     poll_ns = (2 if kind == "aws" else 1) * NS_PER_S
-    return GlobalTable(access, arguments.table, regions, say=say, poll_ns=poll_ns)
+    return GlobalTable(access, arguments.table, regions, say=say, poll_ns=poll_ns, ledger=ledger)
 
 
-def _ledger(arguments: Namespace) -> Ledger:
-    from harness.records.ledger import Ledger
-
-    return Ledger(arguments.results / "tables.jsonl")
-
-
-def _setup(arguments: Namespace, table: GlobalTable) -> ExitCode:
-    """List the table, then create it everywhere; one that is there already, and of this harness, is fine."""
-    ledger = _ledger(arguments)
+def _setup(arguments: Namespace, table: GlobalTable, ledger: Ledger) -> ExitCode:
+    """Create the table everywhere; one that is there already, and of this harness, is completed or left as it is."""
     _announce(table)
     _agree(arguments, "create it")
-    for region in table.regions:
-        if table.status(region) is not None and not ledger.holds(table.name, region):
-            raise TargetUnavailable(
-                f"table {table.name} already exists in {region} and is not of this harness; choose another with --table"
-            )
-    if not all(table.complete(region) for region in table.regions):
-        for region in table.regions:
-            ledger.add(table.name, region)
-        table.create()
+    table.create()
     print(f"table {table.name} is ACTIVE in {', '.join(table.regions)}")
     print(f"measure:  python -m harness.run {_flags(arguments)}")
     print(f"remove:   python -m harness.table teardown {_flags(arguments)}")
     return ExitCode.OK
 
 
-def _status(arguments: Namespace, table: GlobalTable) -> ExitCode:
+def _status(arguments: Namespace, table: GlobalTable, ledger: Ledger) -> ExitCode:
     """What each Region says."""
-    ledger = _ledger(arguments)
     found = {region: _describe(table, ledger, region) for region in table.regions}
     ready = all(table.complete(region) for region in table.regions)
     if arguments.json:
@@ -157,30 +144,25 @@ def _in_words(state: dict[str, Any]) -> str:
     return f"{state['status']}, {state['consistency']}, {state['billing']}{items}, {made}{others}"
 
 
-def _teardown(arguments: Namespace, table: GlobalTable) -> ExitCode:
+def _teardown(arguments: Namespace, table: GlobalTable, ledger: Ledger) -> ExitCode:
     """Remove what the ledger lists, and look whether it is gone."""
-    ledger = _ledger(arguments)
     listed = [region for region in ledger.regions(table.name) if region in table.regions]
     if listed:
         say(f"this removes table {table.name}, with all its items, from {', '.join(listed)}")
         _agree(arguments, "remove it")
-    for region in table.regions:
-        if region not in listed and table.status(region) is not None:
+        table.delete()
+    left = [region for region in table.regions if table.status(region) is not None]
+    for region in left:
+        if region not in listed:
             say(f"table {table.name} in {region} is left alone: {ledger.path} does not list it")
-    if not listed:
-        print(f"nothing to remove: {ledger.path} lists no table {table.name} in {', '.join(table.regions)}")
-        return ExitCode.OK
-    table.regions = listed
-    table.delete()
-    left = [region for region in listed if table.status(region) is not None]
-    for region in listed:
-        if region not in left:
-            ledger.discard(table.name, region)
-    if left:
+    if still := [region for region in left if region in listed]:
         raise TargetUnavailable(
-            f"table {table.name} is still there in {', '.join(left)}; run teardown again in a few minutes"
+            f"table {table.name} is still there in {', '.join(still)}; run teardown again in a few minutes"
         )
-    print(f"looked: no table {table.name} is left in {', '.join(listed)}")
+    if listed:
+        print(f"looked: no table {table.name} is left in {', '.join(listed)}")
+    else:
+        print(f"nothing to remove: {ledger.path} lists no table {table.name} in {', '.join(table.regions)}")
     return ExitCode.OK
 
 
@@ -234,7 +216,7 @@ def _print_policy(table: str | None, regions: Sequence[str]) -> ExitCode:
     return ExitCode.OK
 
 
-_ACTIONS: dict[str, Callable[[Namespace, GlobalTable], ExitCode]] = {
+_ACTIONS: dict[str, Callable[[Namespace, GlobalTable, Ledger], ExitCode]] = {
     "setup": _setup,
     "status": _status,
     "teardown": _teardown,

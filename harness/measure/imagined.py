@@ -22,7 +22,7 @@ from harness.units import NS_PER_MS, NS_PER_S
 LAG_MEDIAN_NS, LAG_SIGMA, LAG_APPLY_NS = 650 * NS_PER_MS, 0.35, 8 * NS_PER_MS
 # One write in so many takes so much longer, and a Query pays for all it passes over meanwhile. Evenly spread, so that
 # a part of a run stands for the whole.
-TAIL_EVERY, TAIL_NS = 333, 1470 * NS_PER_MS
+TAIL_EVERY, TAIL_NS = 333, 2250 * NS_PER_MS
 PAGE_BYTES = 1 << 20  # what one Query reads at most
 
 Instants = defaultdict[tuple[str, str], dict[int, int]]

@@ -44,7 +44,10 @@ class Patience:
         self._tell(seen.describe(), waited, now_ns)
         if step.act in (Act.GONE, Act.DISOWN):
             return self._looks >= LOOKS
-        return step.act is not Act.WAIT and self._looks % LOOKS == 1
+        due = step.act is not Act.WAIT and self._looks % LOOKS == 1
+        if due and self._asked[step]:
+            self._say("  that had no effect; asking again")
+        return due
 
     def _tell(self, statuses: str, waited: str, now_ns: int) -> None:
         """Say what is seen when it has changed, but not every moment, and now and then in any case."""

@@ -195,6 +195,7 @@ def test_a_change_that_did_not_stick_is_asked_for_again(ignored: int) -> None:
     table = regions.table(ledger=ledger)
     table.create()
     assert usable(table)
+    assert regions.said.count("  that had no effect; asking again") == ignored
     regions.world.ignored_updates = ignored
     table.delete()
     assert regions.statuses() == {}

@@ -173,6 +173,7 @@ def _conclude(
 def _print_outcome(
     summary: Mapping[str, Any], directory: ExperimentDirectory, figures: Sequence[Path]
 ) -> None:
+    from harness.experiments.lab_tables import lab_tables
     from harness.experiments.words import condition_table, matrix_table, outcome_lines, run_lines
     from harness.terminal import format_usd, make_console
 
@@ -181,6 +182,8 @@ def _print_outcome(
         console.print(condition_table(summary))
     for name in ("p50", "p99") if summary["matrix"] else ():
         console.print(matrix_table(summary, name))
+    for table in lab_tables(summary):
+        console.print(table)
     for line in (*outcome_lines(summary), *run_lines(summary["runs"])):
         console.print(line, markup=False)
     prefix = "cost at AWS would be" if summary["simulated"] else "cost"

@@ -15,6 +15,7 @@ from harness.analysis.html.render import write_page
 from harness.analysis.plots import comparison_overlay, difference_plot, matrix_heat_map, save
 from harness.analysis.plots.backlog import backlog_plot
 from harness.analysis.plots.contest import contest_plot
+from harness.analysis.plots.order import order_plot
 from harness.analysis.plots.side_by_side import condition_plot
 from harness.experiments.directory import ExperimentDirectory
 from harness.experiments.outcome import Outcome, pauses_of
@@ -47,6 +48,7 @@ def outcome_figures(plan: Plan, outcome: Outcome) -> Iterator[Drawn]:
     yield from _conditions(outcome)
     yield from _comparison(outcome)
     yield from _contests(outcome)
+    yield from _order(outcome)
     for number, run, pair, pause_ns in pauses_of(plan, outcome.used):
         figure = backlog_plot(backlog_over_run(run.samples, *pair), run.summary, pair, pause_ns)
         yield (
@@ -79,13 +81,23 @@ def _contests(outcome: Outcome) -> Iterator[Drawn]:
         yield "contest", "Contested items", contest_plot(rows, outcome.summary["label"], _reasons(outcome))
 
 
+def _order(outcome: Outcome) -> Iterator[Drawn]:
+    rows = outcome.summary["order"]
+    if rows:
+        figure = order_plot(rows, _subject(outcome), outcome.summary["label"], _reasons(outcome))
+        yield "order", "Order of the writes", figure
+
+
+def _subject(outcome: Outcome) -> str:
+    about = outcome.summary["experiment"]
+    return f"{about['name']}: {about['question']}"
+
+
 def _conditions(outcome: Outcome) -> Iterator[Drawn]:
     rows = outcome.summary["conditions"]
     if outcome.matrix or not 2 <= len(rows) <= ROWS_MAX:
         return
-    about = outcome.summary["experiment"]
-    subject = f"{about['name']}: {about['question']}"
-    figure = condition_plot(rows, subject, outcome.summary["label"], _reasons(outcome))
+    figure = condition_plot(rows, _subject(outcome), outcome.summary["label"], _reasons(outcome))
     yield "conditions", "Conditions side by side", figure
 
 

@@ -48,7 +48,7 @@ def contest_plot(rows: Sequence[Mapping[str, Any]], label: str, reasons: Sequenc
         gap=0.16,
         above_in=0.34,
     )
-    reach_ms = 1.1 * max(abs(float(row["offset_ms"])) for row in ordered)
+    reach_ms = max(1.0, *(1.1 * abs(float(row["offset_ms"])) for row in ordered))
     scale, unit = time_unit(reach_ms * NS_PER_MS)
     per_unit = NS_PER_MS / scale
     at = [float(row["offset_ms"]) * per_unit for row in ordered]

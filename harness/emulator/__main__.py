@@ -118,8 +118,8 @@ def _add_control_plane(add: Callable[..., Any]) -> None:
         help="how long tables and replicas take: fast (default), aws (minutes, as AWS does) or aws/100 "
         "(a hundred times faster)",
     )
-    add("--table-delay", metavar="T", help="fast: how long a table takes to become ACTIVE (default: 0.2s)")
-    add("--replica-delay", metavar="T", help="fast: the same for a replica (default: 0.5s)")
+    add("--table-delay", metavar="T", help="fast: how long a table takes to become ACTIVE (default: 50ms)")
+    add("--replica-delay", metavar="T", help="fast: the same for a replica (default: 200ms)")
     add(
         "--ignore-updates",
         type=int,

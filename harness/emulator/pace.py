@@ -11,6 +11,7 @@ from random import Random
 from harness.errors import UsageError
 from harness.units import NS_PER_S, format_duration, parse_duration_ns
 
+TABLE_NS, REPLICA_NS = NS_PER_S // 20, NS_PER_S // 5  # of the fast pace
 _DAY_NS = 24 * 3600 * NS_PER_S
 
 
@@ -57,7 +58,7 @@ def _always(duration_ns: int) -> Span:
     return Span(duration_ns, duration_ns)
 
 
-def fast(table_ns: int = NS_PER_S // 5, replica_ns: int = NS_PER_S // 2) -> Pace:
+def fast(table_ns: int = TABLE_NS, replica_ns: int = REPLICA_NS) -> Pace:
     """Fixed delays: a table is ACTIVE after the one, a replica, listed at once, after the other."""
     at_once, replica = _always(0), _always(replica_ns)
     return Pace(
@@ -103,7 +104,8 @@ def parse_pace(text: str, table_delay: str | None = None, replica_delay: str | N
         UsageError: it is none of these, or a duration is given for AWS's pace.
     """
     if text == "fast":
-        return fast(parse_duration_ns(table_delay or "0.2s"), parse_duration_ns(replica_delay or "0.5s"))
+        table_ns = TABLE_NS if table_delay is None else parse_duration_ns(table_delay)
+        return fast(table_ns, REPLICA_NS if replica_delay is None else parse_duration_ns(replica_delay))
     model, slash, divided_by = text.partition("/")
     try:
         divisor = float(divided_by) if slash else 1.0

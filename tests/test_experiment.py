@@ -21,6 +21,7 @@ from harness.target import EmulatorOptions, emulator
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted((ROOT / "experiments").glob("*.toml"))
+OF_THEIR_OWN = ("one-pair", "region-matrix", "conflict", "order", "replication-pause", "throttled-replica")
 QUICK = """
 [experiment]
 name = "quick"
@@ -122,6 +123,11 @@ def test_an_experiment_has_a_page_that_tells_its_question_and_leads_to_its_runs(
     assert re.findall(r'(?:src|href)="https?:', page) == []
 
 
+def marks_of(path: Path) -> list[pytest.MarkDecorator]:
+    """Mere sweeps, all alike to the harness, are for CI; those with something of their own run always."""
+    return [] if path.stem in OF_THEIR_OWN else [pytest.mark.slow]
+
+
 def tiny_copy(path: Path, tmp_path: Path) -> Path:
     """A shipped file with each condition measured once, of many offsets three, and without round trips or a tail of the
     lag where it does not set the emulator."""
@@ -134,7 +140,7 @@ def tiny_copy(path: Path, tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [pytest.param(path, marks=marks_of(path), id=path.stem) for path in SHIPPED])
 def test_a_shipped_experiment_runs_at_tiny_scale(path: Path, tmp_path: Path) -> None:
     faulty = path.stem in ("replication-pause", "throttled-replica")
     size = ("--scale", "0.15") if faulty else ("--samples", "10")

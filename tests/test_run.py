@@ -32,6 +32,22 @@ def run(*arguments: str, results: Path, timeout: float = 90) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
+def long_run(results: Path) -> subprocess.Popen[str]:
+    """A run that is still going when a test has seen enough of it."""
+    command = [
+        sys.executable,
+        "-m",
+        "harness.run",
+        *PAIR,
+        *FAST_LAG,
+        "--samples",
+        "2000",
+        "--results",
+        str(results),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def only_run(results: Path) -> Path:
     (found,) = [path for path in results.iterdir() if path.name != "latest"]
     return found
@@ -292,18 +308,7 @@ def test_the_endpoint_target_uses_a_table_that_exists_and_leaves_it(tmp_path: Pa
 def test_a_signal_keeps_what_was_measured_and_leaves_nothing_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "harness.run",
-        *PAIR,
-        "--samples",
-        "2000",
-        *FAST_LAG,
-        "--results",
-        str(tmp_path),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with long_run(tmp_path) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "visible" in line:
@@ -323,18 +328,7 @@ def test_a_signal_keeps_what_was_measured_and_leaves_nothing_behind(
 
 
 def test_after_kill_9_the_journal_is_readable_and_the_emulator_is_gone(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "harness.run",
-        *PAIR,
-        "--samples",
-        "2000",
-        *FAST_LAG,
-        "--results",
-        str(tmp_path),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with long_run(tmp_path) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "visible" in line:

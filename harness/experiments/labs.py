@@ -17,7 +17,7 @@ def contest_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[st
     """For each condition in which two Regions wrote the same items: who survived, and when they agreed."""
     rows = []
     for condition in conditions:
-        runs = [run for run in _of(used, condition) if run.summary.get("contest")]
+        runs = [run for run in of_condition(used, condition) if run.summary.get("contest")]
         if runs:
             samples = pd.concat([run.samples for run in runs], ignore_index=True)
             found = describe_contest(samples, runs[0].manifest["config"]["sources"])
@@ -33,7 +33,7 @@ def order_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[str,
         return []
     rows = []
     for condition in conditions:
-        runs = _of(used, condition)
+        runs = of_condition(used, condition)
         for source, replica in dict.fromkeys(pair for run in runs for pair in run.pairs):
             parts = [pair_samples(run.samples, source, replica) for run in runs]
             inversions = [order_inversions(part) for part in parts]
@@ -54,7 +54,8 @@ def order_rows(used: Sequence[Run], conditions: Sequence[str]) -> list[dict[str,
     return rows
 
 
-def _of(runs: Sequence[Run], condition: str) -> list[Run]:
+def of_condition(runs: Sequence[Run], condition: str) -> list[Run]:
+    """The runs of one condition."""
     return [run for run in runs if run.summary["tags"]["condition"] == condition]
 
 

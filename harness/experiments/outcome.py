@@ -19,7 +19,7 @@ from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.run_groups import Comparison, RunGroup, compare_all, group_runs
 from harness.analysis.view import pair_samples
 from harness.experiments.directory import RUN_TAG, ExperimentDirectory
-from harness.experiments.labs import contest_rows, order_rows
+from harness.experiments.labs import contest_rows, of_condition, order_rows
 from harness.experiments.perform import Failure
 from harness.experiments.plan import Plan, PlannedRun
 from harness.experiments.spec import Pair
@@ -126,7 +126,7 @@ def _condition(group: RunGroup, used: Sequence[Run]) -> dict[str, Any]:
     pooled = group.pooled
     estimates = estimate_percentiles(pooled.lower, pooled.upper, PERCENTILES)
     latency = {percentile_name(p): estimate.to_json() for p, estimate in estimates.items()}
-    runs = [run for run in _of_condition(used, group.label) if (group.source, group.replica) in run.pairs]
+    runs = [run for run in of_condition(used, group.label) if (group.source, group.replica) in run.pairs]
     return {
         "condition": group.label,
         "from": group.source,
@@ -167,8 +167,8 @@ def true_latencies_ns(samples: pd.DataFrame, truth: pd.DataFrame, pair: Pair) ->
 def _everywhere(label: str, used: Sequence[Run]) -> list[dict[str, Any]]:
     """How long until a write was visible in all replicas that one run watched together."""
     found = []
-    for pairs in dict.fromkeys(tuple(run.pairs) for run in _of_condition(used, label)):
-        runs = [run for run in _of_condition(used, label) if tuple(run.pairs) == pairs]
+    for pairs in dict.fromkeys(tuple(run.pairs) for run in of_condition(used, label)):
+        runs = [run for run in of_condition(used, label) if tuple(run.pairs) == pairs]
         samples = pd.concat([run.samples for run in runs], ignore_index=True)
         verdict = "VALID" if all(run.summary["verdict"] == "VALID" for run in runs) else "INVALID"
         found += [
@@ -179,7 +179,7 @@ def _everywhere(label: str, used: Sequence[Run]) -> list[dict[str, Any]]:
 
 def _asymmetry(label: str, used: Sequence[Run], plan: Plan) -> list[dict[str, Any]]:
     """One direction against the other, where both were measured in the same run."""
-    runs = [run for run in _of_condition(used, label) if any((b, a) in run.pairs for a, b in run.pairs)]
+    runs = [run for run in of_condition(used, label) if any((b, a) in run.pairs for a, b in run.pairs)]
     if not runs:
         return []
     samples = pd.concat([run.samples for run in runs], ignore_index=True)
@@ -208,10 +208,6 @@ def _backlog(plan: Plan, used: Sequence[Run]) -> list[dict[str, Any]]:
         if caught is not None:
             found.append({"run": number, "from": source, "to": replica, **caught.to_json()})
     return found
-
-
-def _of_condition(runs: Sequence[Run], label: str) -> list[Run]:
-    return [run for run in runs if run.summary["tags"]["condition"] == label]
 
 
 def _ordered(groups: Sequence[RunGroup], conditions: Sequence[str]) -> list[RunGroup]:

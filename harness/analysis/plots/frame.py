@@ -79,6 +79,21 @@ def framed(
     return figure, axes
 
 
+def say_beside(axes: Axes, at: float, words: str) -> None:
+    """Quiet words in the right margin, at a height of the axes' data."""
+    axes.annotate(
+        words,
+        (1, at),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(8, 0),
+        textcoords="offset points",
+        verticalalignment="center",
+        fontsize=style.SMALL_PT,
+        color=style.QUIET,
+        annotation_clip=False,
+    )
+
+
 def say_in_middle(axes: Axes, words: str) -> None:
     """Words in place of data there are none of."""
     axes.text(

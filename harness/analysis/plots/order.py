@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from harness.analysis.plots import style
-from harness.analysis.plots.frame import framed, styled
+from harness.analysis.plots.frame import framed, say_beside, styled
 from harness.analysis.plots.text import text_width_in
 from harness.analysis.plots.words import Marks
 from harness.units import format_count
@@ -91,17 +91,7 @@ def _draw_row(axes: Axes, at: int, row: Mapping[str, Any]) -> None:
         axes.plot([share["low"], share["high"]], [y, y], color=colour, linewidth=2.4, solid_capstyle="butt")
         axes.plot([share["value"]], [y], marker, color=colour, markersize=7, zorder=4, gid=f"{name}-{at}")
         counts.append(format_count(share["n"]))
-    axes.annotate(
-        f"n = {', '.join(dict.fromkeys(counts)) or '0'}",
-        (1, at),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(8, 0),
-        textcoords="offset points",
-        verticalalignment="center",
-        fontsize=style.SMALL_PT,
-        color=style.QUIET,
-        annotation_clip=False,
-    )
+    say_beside(axes, at, f"n = {', '.join(dict.fromkeys(counts)) or '0'}")
 
 
 def _name(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from harness.analysis.plots import style
 from harness.analysis.plots.axis import log_time_axis, time_unit
-from harness.analysis.plots.frame import framed, say_in_middle, styled
+from harness.analysis.plots.frame import framed, say_beside, say_in_middle, styled
 from harness.analysis.plots.text import text_width_in
 from harness.analysis.plots.words import Marks, estimate_text, unbroken
 from harness.units import NS_PER_MS, format_count, format_duration
@@ -56,7 +56,7 @@ def condition_plot(
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     for at, row in enumerate(rows):
-        _say_n(axes, at, row["n"])
+        say_beside(axes, at, f"n = {format_count(row['n'])}")
     scale = _latency_axis(axes, _ends(rows))
     if scale is None:
         return figure
@@ -82,20 +82,6 @@ def _draw_row(axes: Axes, at: int, row: Mapping[str, Any], per_unit: float) -> N
         axes.plot([estimate["value"] * per_unit], [at], marker, color=colour, markersize=7, zorder=4)
     if row.get("truth"):
         axes.plot([row["truth"]["p50_ms"] * per_unit], [at], "|", color=style.INK, markersize=18, zorder=5)
-
-
-def _say_n(axes: Axes, at: int, n: int) -> None:
-    axes.annotate(
-        f"n = {format_count(n)}",
-        (1, at),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(8, 0),
-        textcoords="offset points",
-        verticalalignment="center",
-        fontsize=style.SMALL_PT,
-        color=style.QUIET,
-        annotation_clip=False,
-    )
 
 
 def _name(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

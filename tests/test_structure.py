@@ -19,7 +19,7 @@ PLAN = (*BASE, "measure.plan", "measure.sample", "measure.events", "measure.sche
 MAY_IMPORT = {
     "errors": (),
     "units": ("errors",),
-    "regions": (),
+    "regions": ("errors",),
     "measure": (*PLAN, "dynamodb"),
     "dynamodb": PLAN,
     "records": (*PLAN, "dynamodb"),

@@ -8,18 +8,12 @@ from harness.emulator.replication import World
 from harness.emulator.requests import Request, check_members, one_of, required, typed
 from harness.emulator.rtt import matrix
 from harness.emulator.tables import FOREVER, Replica, Table
+from harness.regions import STRONG_SETS
 
 SOURCE = (
     "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to "
     "the table in the last 24 hours."
 )
-REGION_SETS = (
-    frozenset({"us-east-1", "us-east-2", "us-west-2"}),
-    frozenset({"eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1"}),
-    frozenset({"ap-northeast-1", "ap-northeast-2", "ap-northeast-3"}),
-)
-"""The Regions that may be strongly consistent with each other."""
-
 _NOT_A_MEMBER = (
     "Update global table operation failed because one or more replicas were not part of the global table. "
     "Please retry the request without these replicas: [{}]."
@@ -145,8 +139,8 @@ def _make_strong(
         raise validation(_STRONG)
     if len(table.present(now_ns)) > 1:
         raise validation("MultiRegionConsistency STRONG is only for a table without replicas")
-    if not any(everywhere <= one for one in REGION_SETS):
-        sets = "; ".join(", ".join(sorted(one)) for one in REGION_SETS)
+    if not any(everywhere <= one for one in STRONG_SETS):
+        sets = "; ".join(", ".join(sorted(one)) for one in STRONG_SETS)
         raise validation(f"MultiRegionConsistency STRONG is only for Regions of one of these sets: {sets}")
     if table.items.holds(source.number, now_ns):
         raise validation("MultiRegionConsistency STRONG is only for an empty table")

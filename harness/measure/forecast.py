@@ -106,7 +106,8 @@ def _writes(config: RunConfig) -> int:
 
 
 async def _perform(config: RunConfig, tidied: bool) -> tuple[dict[str, ImaginedStore], list[Event], int]:
-    clock, world, events = LoopClock(), World(config.workload.keys, config.workload.item_bytes), list[Event]()
+    clock, events = LoopClock(), list[Event]()
+    world = World(config.workload.keys, config.workload.item_bytes, quorum_ns=_quorum_ns(config))
     client = config.regions[0]
     trips_ns = {region: _trip_ns(client, region) for region in config.regions}
     stores = {region: ImaginedStore(world, region, trips_ns, clock) for region in config.regions}
@@ -116,6 +117,16 @@ async def _perform(config: RunConfig, tidied: bool) -> tuple[dict[str, ImaginedS
     if tidied:
         await session.tidy()
     return stores, events, clock.now_ns() - start_ns
+
+
+def _quorum_ns(config: RunConfig) -> dict[str, int] | None:
+    """The round trip from each Region to its nearest partner, of a strongly consistent table."""
+    if not config.strong:
+        return None
+    partners = config.participants
+    return {
+        region: min(_trip_ns(region, other) for other in partners if other != region) for region in partners
+    }
 
 
 def _trip_ns(client: str, region: str) -> int:

@@ -23,6 +23,7 @@ LAG_MEDIAN_NS, LAG_SIGMA, LAG_APPLY_NS = 650 * NS_PER_MS, 0.35, 8 * NS_PER_MS
 # One write in so many takes so much longer, and a Query pays for all it passes over meanwhile. Evenly spread, so that
 # a part of a run stands for the whole.
 TAIL_EVERY, TAIL_NS = 333, 2250 * NS_PER_MS
+QUORUM_NS = 7_500_000  # [model] what a quorum takes besides its round trip
 PAGE_BYTES = 1 << 20  # what one Query reads at most
 
 Instants = defaultdict[tuple[str, str], dict[int, int]]
@@ -30,11 +31,15 @@ Instants = defaultdict[tuple[str, str], dict[int, int]]
 
 @dataclass(slots=True)
 class World:
-    """Several Regions: by (Region, shard) and sequence number, when a change is committed there or becomes visible."""
+    """Several Regions: by (Region, shard) and sequence number, when a change is committed there or becomes visible.
+
+    Of a strongly consistent table, `quorum_ns` are the round trips from each Region to its nearest partner.
+    """
 
     change: str
     item_bytes: int
     removed: bool = False
+    quorum_ns: Mapping[str, int] | None = None
     rng: random.Random = field(default_factory=lambda: random.Random("imagined"))
     committed_ns: Instants = field(default_factory=lambda: defaultdict(dict))
     visible_ns: Instants = field(default_factory=lambda: defaultdict(dict))
@@ -46,7 +51,7 @@ class World:
         """A change is made in one Region and on its way to the others, at these round trips from here."""
         self.committed_ns[region, key.shard][key.seq] = now_ns
         self.visible_ns[region, key.shard].setdefault(key.seq, now_ns)
-        tail_ns = TAIL_NS if key.seq % TAIL_EVERY == TAIL_EVERY // 2 else 0
+        tail_ns = TAIL_NS if key.seq % TAIL_EVERY == TAIL_EVERY // 2 and self.quorum_ns is None else 0
         for other in trips_ns.keys() - {region}:
             if self.committed_ns[other, key.shard].get(key.seq, 0) <= now_ns:  # the last writer wins
                 lag_ns = self._lag_ns(trips_ns[other]) + tail_ns
@@ -59,7 +64,13 @@ class World:
                 lag_ns = 0 if other == region else self._lag_ns(trip_ns)
                 self.arrived_ns[other, key.shard][key.seq] = now_ns + lag_ns
 
+    def agreement_ns(self, region: str) -> int:
+        """By how much an answer there is later that waits for another Region."""
+        return 0 if self.quorum_ns is None else self.quorum_ns[region] + QUORUM_NS
+
     def _lag_ns(self, trip_ns: int) -> int:
+        if self.quorum_ns is not None:
+            return trip_ns // 2 + QUORUM_NS
         drawn_ns = LAG_MEDIAN_NS * self.rng.lognormvariate(0, LAG_SIGMA)
         return round(drawn_ns) + trip_ns + LAG_APPLY_NS
 
@@ -104,7 +115,8 @@ class ImaginedStore:
             for key in keys:
                 self._world.commit(self.region, key, now_ns, self._trips_ns)
 
-        return self._put(await self._exchange(commit), len(keys), times)
+        exchange = await self._exchange(commit, agreed=True)
+        return self._put(exchange, len(keys), times)
 
     async def prepare(self, keys: Sequence[Key], pad: str) -> Put:
         """Make items, which arrive elsewhere after a while."""
@@ -150,7 +162,8 @@ class ImaginedStore:
                 units += self._item_units if self._world.holds(*place) else 1
                 found.extend([key.seq] if self._world.shows(*place) else [])
 
-        return self._read(await self._exchange(look), found, units, consistent)
+        exchange = await self._exchange(look, agreed=consistent)
+        return self._read(exchange, found, units, consistent)
 
     async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
         """Look over a shard, as far as a page reaches; what is passed over is paid for together."""
@@ -167,7 +180,7 @@ class ImaginedStore:
                     complete_to = seq
                     return
 
-        exchange = await self._exchange(look)
+        exchange = await self._exchange(look, agreed=consistent)
         return self._read(exchange, found, max(1, math.ceil(size / READ_UNIT_BYTES)), consistent, complete_to)
 
     def _put(self, exchange: Exchange, items: int, times: int) -> Put:
@@ -188,10 +201,10 @@ class ImaginedStore:
         self.read_units += used
         return Read(exchange, tuple(found), complete_to=complete_to, units=used)
 
-    async def _exchange(self, effect: Callable[[int], None]) -> Exchange:
+    async def _exchange(self, effect: Callable[[int], None], *, agreed: bool = False) -> Exchange:
         self.requests += 1
         sent_ns, half_s = self._clock.now_ns(), self._trips_ns[self.region] / 2 / NS_PER_S
         await asyncio.sleep(half_s)
         effect(self._clock.now_ns())
-        await asyncio.sleep(half_s)
+        await asyncio.sleep(half_s + agreed * self._world.agreement_ns(self.region) / NS_PER_S)
         return Exchange(sent_ns, self._clock.now_ns(), {})

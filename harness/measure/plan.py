@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import DamagedRun, UsageError
 from harness.measure.events import Poll, Ticks
+from harness.regions import STRONG_REGIONS
 from harness.units import NS_PER_S
 
 Arrivals = str
@@ -24,6 +25,7 @@ VERSIONS = range(1, 1001)
 BURST_WRITES = 10  # due at one instant; bursts follow each other so that the mean rate holds
 READ_MODES = ("strong", "eventual", "both")
 KEYS = ("new", "update", "delete", "contested")
+CONSISTENCIES = ("eventual", "strong")
 STRATEGIES = ("auto", "query", "batch", "get")
 
 
@@ -61,11 +63,6 @@ class Polling:
     read: str = "strong"
     timeout_ns: int = 30 * NS_PER_S
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The read modes that replicas are watched with; the first one's samples are the headline."""
-        return ("strong", "eventual") if self.read == "both" else (self.read,)
-
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -89,7 +86,8 @@ class Watch:
 class RunConfig:
     """Everything that decides what a run does.
 
-    With `control`, each source Region is also watched by itself: its writes must be visible there at once.
+    With `control`, each source Region is also watched by itself: its writes must be visible there at once. With strong
+    `consistency` (MRSC) the table has three Regions, of which one may be the `quorum_witness`, which holds no items.
     """
 
     sources: tuple[str, ...]
@@ -97,6 +95,8 @@ class RunConfig:
     workload: Workload = field(default_factory=Workload)
     polling: Polling = field(default_factory=Polling)
     control: bool = False
+    consistency: str = "eventual"
+    quorum_witness: str | None = None
 
     def __post_init__(self) -> None:
         for source, replicas in zip(self.sources, self.replicas, strict=True):
@@ -116,11 +116,50 @@ class RunConfig:
             self.workload.shards > 1 or self.polling.strategy not in ("auto", "query")
         ):
             raise UsageError("several versions of an item are measured with one shard, by Query")
+        if self.strong:
+            self._check_strong()
+
+    def _check_strong(self) -> None:
+        if len(self.regions) + (self.quorum_witness is not None) != STRONG_REGIONS:
+            raise UsageError(
+                "strong consistency takes exactly three Regions, one of which may be a witness; named are "
+                + ", ".join([*self.regions, *([self.quorum_witness] if self.quorum_witness else [])])
+            )
+        workload = self.workload
+        if workload.together > 1 or workload.versions > 1 or workload.contested:
+            raise UsageError(
+                "strong consistency is measured with one write per item: its tables know no transactions, and refuse "
+                "writes that meet"
+            )
+        if self.control:
+            raise UsageError(
+                "with strong consistency the source Region is watched anyway; leave the control out"
+            )
+
+    @property
+    def strong(self) -> bool:
+        """Is the table consistent across its Regions (MRSC)?"""
+        return self.consistency == "strong"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The read modes that replicas are watched with; the first one's samples are the headline.
+
+        Of a strongly consistent table these are the eventually consistent reads: the others have nothing to wait for.
+        """
+        if self.polling.read != "both":
+            return (self.polling.read,)
+        return ("eventual", "strong") if self.strong else ("strong", "eventual")
 
     @property
     def regions(self) -> tuple[str, ...]:
         """Every Region of the run, sources first, each once."""
         return tuple(dict.fromkeys([*self.sources, *(r for group in self.replicas for r in group)]))
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Every Region of the run's table, with the witness that holds no items."""
+        return (*self.regions, *([self.quorum_witness] if self.quorum_witness else []))
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -129,9 +168,10 @@ class RunConfig:
 
     @property
     def watched(self) -> tuple[Watch, ...]:
-        """Who is watched how: the pairs, with each read mode, then the controls."""
-        pairs = [Watch(s, r, read) for read in self.polling.reads for s, r in self.pairs]
-        return (*pairs, *(Watch(s, s) for s in self.sources if self.control))
+        """Who is watched how: the pairs, with each read mode, then the sources by themselves."""
+        pairs = [Watch(s, r, read) for read in self.reads for s, r in self.pairs]
+        at_home = self.control or (self.strong and "strong" in self.reads)
+        return (*pairs, *(Watch(s, s) for s in self.sources if at_home))
 
     def plan(self, run_id: str, source: str) -> WritePlan:
         """What one source writes, and when."""
@@ -166,6 +206,8 @@ def config_from_json(value: Mapping[str, Any]) -> RunConfig:
             Workload(**value["workload"]),
             Polling(**value["polling"]),
             bool(value.get("control", False)),
+            str(value.get("consistency", "eventual")),
+            value.get("quorum_witness"),
         )
     except (KeyError, TypeError) as error:
         raise DamagedRun(f"the manifest's configuration cannot be read: {error}") from None

@@ -26,12 +26,16 @@ STRAGGLER_SPACING = (
 )
 OPEN_MAX = 5_000  # items looked at together; of more, the oldest are looked at as late ones
 IN_FLIGHT_MAX = 400
-SETTLE_NS = 500 * NS_PER_MS  # for how long after a sighting an eventually consistent read may take it back
+SETTLE_NS = 500 * NS_PER_MS  # for how long after a sighting another read may take it back
 IDLE_NS = 50 * NS_PER_MS  # how soon a stop is noticed while nothing is to be polled
 
 
 class Poller:
-    """Watches the writes of one plan appear in one replica, until each is seen or its deadline has passed."""
+    """Watches the writes of one plan appear in one replica, until each is seen or its deadline has passed.
+
+    Reads that may take back what they showed are made a while longer: eventually consistent ones, and, to `settle`, the
+    strongly consistent ones that are not supposed to.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,8 @@ class Poller:
         start_ns: int,
         polling: Polling,
         record: Callable[[Event], None],
+        *,
+        settle: bool = False,
     ) -> None:
         self.plan = plan
         self.watch = Watch(plan.source, store.region, polling.read)
@@ -53,6 +59,7 @@ class Poller:
         self._start_ns = start_ns
         self._polling = polling
         self._consistent = polling.read == "strong"
+        self._settles = settle or not self._consistent
         self._record = record
         self._rng = random.Random(f"polls {plan.run_id} {plan.source} {store.region} {polling.read}")
         self._schedule = make_schedule(polling.schedule, polling.interval_ns)
@@ -61,9 +68,7 @@ class Poller:
         self._open: dict[int, int] = {}  # due and not yet seen → instant it was due, in that order
         self._stragglers: dict[int, int] = {}  # seq → when to look again
         self._missed_ns: dict[int, int] = {}  # open seq → when the latest look that missed it was sent
-        self._settling: dict[
-            int, int
-        ] = {}  # seen by an eventually consistent read → until when it is looked at again
+        self._settling: dict[int, int] = {}  # seen, and looked at again → until when
         self._shown_ns: dict[int, int] = {}  # settling seq → when the look that showed it was sent
         self._gone: set[int] = set()  # settling, and missing since it was seen
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -196,7 +201,7 @@ class Poller:
     def _saw(self, seq: int, event: Poll) -> None:
         due_ns = self._due_ns(seq)
         missed_ns = self._missed_ns.pop(seq, due_ns)
-        if not self._consistent:
+        if self._settles:
             self._settle(seq, event, missed_ns)
         if seq in self.seen:
             return
@@ -208,7 +213,7 @@ class Poller:
             insort(self.latencies_ns, event.received_ns - due_ns)
 
     def _settle(self, seq: int, event: Poll, missed_ns: int) -> None:
-        """Keep looking for a while at what an eventually consistent read showed."""
+        """Keep looking for a while at what a read showed."""
         self._settling[seq] = event.received_ns + SETTLE_NS
         self._shown_ns[seq] = event.sent_ns
         self._gone.discard(seq)

@@ -166,6 +166,7 @@ class Session:
                 start_ns,
                 polling_of(self.config, watch),
                 self._record,
+                settle=self.config.strong,
             )
             for watch in self.config.watched
         ]
@@ -263,7 +264,7 @@ class Session:
 
 def polling_of(config: RunConfig, watch: Watch) -> Polling:
     """How one watch polls: a control closer than the rest, for the little while that a write is unseen at home."""
-    closer = CONTROL_CLOSER if watch.control else 1
+    closer = CONTROL_CLOSER if watch.control and config.control else 1
     interval_ns = max(NS_PER_MS, config.polling.interval_ns // closer)
     return replace(config.polling, read=watch.read, strategy=pick_strategy(config), interval_ns=interval_ns)
 

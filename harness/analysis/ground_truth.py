@@ -13,6 +13,8 @@ import pandas as pd
 from harness.analysis.view import headline_samples
 from harness.errors import DamagedRun
 
+_INSTANTS = ("commit_ns", "visible_ns", "eventual_ns")
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -36,7 +38,9 @@ class Accuracy:
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null while on its way).
+    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null while on its way), eventual_ns.
+
+    The last is when eventually consistent reads of a strongly consistent table see the write, null for other tables.
 
     Raises:
         DamagedRun: missing, or a line is not JSON.
@@ -49,8 +53,8 @@ def read_truth(path: Path) -> pd.DataFrame:
         ) from None
     except orjson.JSONDecodeError as error:
         raise DamagedRun(f"{path} is damaged: {error}") from None
-    truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", "commit_ns", "visible_ns"])
-    return truth.astype({"commit_ns": "Int64", "visible_ns": "Int64"})
+    truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", *_INSTANTS])
+    return truth.astype(dict.fromkeys(_INSTANTS, "Int64"))
 
 
 def committed_by(joined: pd.DataFrame) -> pd.Series[bool]:
@@ -62,6 +66,8 @@ def committed_by(joined: pd.DataFrame) -> pd.Series[bool]:
 
 def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """The visible samples with `true_ns` (commit to visible), `error_ns`, `hard_holds` and `model_holds`.
+
+    Model brackets of a strongly consistent table count from the acknowledgement, and so does the error of theirs.
 
     A control's samples, of a source Region watched by itself, are left out: nothing is replicated there. Of a run that
     read in both modes, the strongly consistent reads are taken: the truth is theirs.
@@ -75,12 +81,16 @@ def with_truth(samples: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
         how="left",
     )
     joined = joined[committed_by(joined)].reset_index(drop=True)
-    joined["true_ns"] = joined["visible_ns"] - joined["commit_ns"]
-    joined["error_ns"] = (joined["model_lower_ns"] + joined["model_upper_ns"]) / 2 - joined["true_ns"]
-    for kind in ("hard", "model"):
-        inside = (joined[f"{kind}_lower_ns"] <= joined["true_ns"]) & (
-            joined["true_ns"] <= joined[f"{kind}_upper_ns"]
-        )
+    strong = joined["eventual_ns"].notna()
+    visible_ns = joined["visible_ns"].mask(strong & (joined["read"] == "eventual"), joined["eventual_ns"])
+    joined["true_ns"] = visible_ns - joined["commit_ns"]
+    truths = {
+        "hard": joined["true_ns"],
+        "model": visible_ns - joined["commit_ns"].mask(strong, joined["acked_ns"]),
+    }
+    joined["error_ns"] = (joined["model_lower_ns"] + joined["model_upper_ns"]) / 2 - truths["model"]
+    for kind, true_ns in truths.items():
+        inside = (joined[f"{kind}_lower_ns"] <= true_ns) & (true_ns <= joined[f"{kind}_upper_ns"])
         joined[f"{kind}_holds"] = inside.fillna(False)
     return joined
 

@@ -207,7 +207,8 @@ class World:
         """A strongly consistent write is visible to strongly consistent reads everywhere at its instant."""
         if self._truth is not None:
             at_ns, name = version.commit_ns, replica.table.name
-            self._truth.visible(replica.region, other.region, name, key_text(key), at_ns, at_ns)
+            eventual_ns = version.visible_ns[other.number]
+            self._truth.visible(replica.region, other.region, name, key_text(key), at_ns, at_ns, eventual_ns)
 
     def throttles(self, region: str, operation: str, now_ns: int) -> bool:
         """Is this operation refused there, at this instant, for want of capacity?"""

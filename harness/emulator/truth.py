@@ -2,6 +2,7 @@
 
 One JSON line per write and replica, instants on CLOCK_MONOTONIC:
 {"from", "to", "table", "key", "commit_ns", "visible_ns"}
+Of a strongly consistent table `visible_ns` is for strongly consistent reads, and "eventual_ns" for the others.
 Lines wait in memory until `flush()`; whoever owns the journal calls it at least twice a second and at the end.
 """
 
@@ -37,20 +38,27 @@ class Truth:
         self.on_failure: Callable[[], None] = _nothing
 
     def visible(
-        self, origin: str, replica: str, table: str, key: str, commit_ns: int, visible_ns: int | None
+        self,
+        origin: str,
+        replica: str,
+        table: str,
+        key: str,
+        commit_ns: int,
+        visible_ns: int | None,
+        eventual_ns: int | None = None,
     ) -> None:
         """A write of `origin` becomes visible at `replica`; None where its link is paused."""
-        line = orjson.dumps(
-            {
-                "from": origin,
-                "to": replica,
-                "table": table,
-                "key": key,
-                "commit_ns": commit_ns,
-                "visible_ns": visible_ns,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+        record = {
+            "from": origin,
+            "to": replica,
+            "table": table,
+            "key": key,
+            "commit_ns": commit_ns,
+            "visible_ns": visible_ns,
+        }
+        if eventual_ns is not None:
+            record["eventual_ns"] = eventual_ns
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         self._lines.append(line)
         self._bytes += len(line)
         if len(self._lines) == 1:

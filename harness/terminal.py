@@ -11,17 +11,22 @@ from rich.text import Text
 
 from harness.units import NS_PER_MS, format_count, format_duration
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 150
 _ROWS = (
-    ("replication latency", "latency_ms"),
+    ("{latency}", "latency_ms"),
     ("  hard bracket", "hard_latency_ms"),
     ("time to visibility", "time_to_visibility_ms"),
     ("schedule-corrected", "schedule_corrected_ms"),
     ("stable latency", "stable_latency_ms"),
 )
+_LATENCY = {"commit": "replication latency", "acknowledgement": "since acknowledged"}
+_SINCE = {
+    "commit": "replication latency: commit to visible, from the model bracket (assumes symmetric round trips); "
+    "hard bracket: the same, assuming nothing. ",
+    "acknowledgement": "since acknowledged: until visible, from the model bracket (assumes symmetric round trips), "
+    "negative where visible before; hard bracket: commit to visible, assuming nothing. ",
+}
 _EXPLANATION = (
-    "replication latency: commit to visible, from the model bracket (assumes symmetric round trips); "
-    "hard bracket: the same, assuming nothing. "
     "time to visibility: acknowledged to first answer that shows it, as a client here sees it; "
     "schedule-corrected: the same from when the write was due. [ ] is a 95 % interval."
 )
@@ -48,18 +53,25 @@ def make_console() -> Console:
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """The whole result of a run: a table per Region pair, then the verdict and the cost."""
     invalid = summary["verdict"] != "VALID"
+    if found := summary["strong_reads"]:
+        console.print(found["finding"], style="bold red" if found["stale_reads"] else "bold", markup=False)
+        console.print()
     for pair in summary["pairs"]:
-        if not pair.get("control"):
+        if _has_table(pair):
             console.print(_pair_table(summary, pair, invalid))
             console.print(_pair_notes(pair))
             console.print()
-    controls = [_control_line(pair, invalid) for pair in summary["pairs"] if pair.get("control")]
+    controls = [
+        _control_line(pair, invalid)
+        for pair in summary["pairs"]
+        if pair["control"] and pair["since"] == "commit"
+    ]
     if controls:
         console.print("\n".join(controls), markup=False)
         console.print()
     for line in _run_notes(summary):
         console.print(line, markup=False)
-    console.print(Text(_EXPLANATION, style="dim"))
+    console.print(Text(_SINCE[summary["pairs"][0]["since"]] + _EXPLANATION, style="dim"))
     if any(pair["stable_latency_ms"] for pair in summary["pairs"]):
         console.print(Text(_STABLE, style="dim"))
     polled = summary["settings"]
@@ -72,6 +84,11 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(f"estimator: {summary['estimator']}", style="dim", markup=False)
     console.print(_cost_line(summary), markup=False)
     _print_verdict(console, summary)
+
+
+def _has_table(pair: Mapping[str, Any]) -> bool:
+    """Strongly consistent reads of a strongly consistent table have nothing to wait for: their finding is enough."""
+    return bool(pair["headline"] or (pair["since"] == "commit" and not pair["control"]))
 
 
 def format_estimate(estimate: Mapping[str, Any]) -> str:
@@ -104,7 +121,8 @@ def _pair_table(summary: Mapping[str, Any], pair: Mapping[str, Any], invalid: bo
         f"{pair['from']} → {pair['to']}   {pair['read']} reads   {summary['label']}   {summary['verdict']}"
     )
     table = Table(title=title, title_style="bold red" if invalid else "bold", title_justify="left")
-    table.add_column("", no_wrap=True)
+    labels = [label.format(latency=_LATENCY[pair["since"]]) for label, key in _ROWS if pair[key] is not None]
+    table.add_column("", no_wrap=True, min_width=max(map(len, labels)))
     names = list(pair["latency_ms"])
     for name in names:
         table.add_column(name if not invalid else f"{name} (INVALID)", justify="right", no_wrap=True)
@@ -112,7 +130,10 @@ def _pair_table(summary: Mapping[str, Any], pair: Mapping[str, Any], invalid: bo
         if pair[key] is None:
             continue
         cells = [format_estimate(pair[key][name]) for name in names]
-        table.add_row(label, *(cell.replace(" [", "\n[").replace(" (", "\n(") for cell in cells))
+        table.add_row(
+            label.format(latency=_LATENCY[pair["since"]]),
+            *(cell.replace(" [", "\n[").replace(" (", "\n(") for cell in cells),
+        )
     return table
 
 
@@ -201,7 +222,17 @@ def _torn_note(pair: Mapping[str, Any]) -> str | None:
 def _run_notes(summary: Mapping[str, Any]) -> list[str]:
     """What concerns several pairs at once: visible everywhere, and one direction against the other."""
     mark = "" if summary["verdict"] == "VALID" else " (INVALID)"
-    lines = []
+    lines = [
+        f"strong reads{mark}: round trip in {pair['to']} min {_ms(pair['rtt_ms']['min'])}, "
+        f"p50 {_ms(pair['rtt_ms']['p50'])}, p99 {_ms(pair['rtt_ms']['p99'])}"
+        for pair in summary["pairs"]
+        if pair["since"] == "acknowledgement" and pair["read"] == "strong"
+    ]
+    lines += [
+        f"writes{mark}: acknowledged in {entry['from']} within "
+        + ", ".join(f"{name} {format_estimate(entry['latency_ms'][name])}" for name in ("p50", "p99"))
+        for entry in summary["writes"]
+    ]
     for entry in summary.get("everywhere", ()):
         estimates = ", ".join(f"{name} {format_estimate(e)}" for name, e in entry["latency_ms"].items())
         lines.append(

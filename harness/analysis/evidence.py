@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from harness.analysis.round_trips import round_trips
 from harness.measure.events import Event, Write
 from harness.measure.plan import RunConfig
 from harness.units import format_duration
@@ -31,7 +34,7 @@ class Gate:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """What the gates look at."""
 
@@ -47,6 +50,11 @@ class Evidence:
     def of(self, kind: type[Any]) -> list[Any]:
         """The events of one class."""
         return [event for event in self.events if isinstance(event, kind)]
+
+    @functools.cached_property
+    def round_trips(self) -> dict[tuple[str, str], NDArray[np.int64]]:
+        """As `round_trips` has them, those reads apart that wait for other Regions while others do not."""
+        return round_trips(self.events, quorum=self.config.strong and len(self.config.reads) > 1)
 
     def attempted_writes(self) -> list[Write]:
         """The writes of which at least one request was made, whatever became of it."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.censoring import npmle
 from harness.analysis.evidence import FAIL, Evidence, Gate, at_most, judged, not_evaluated
-from harness.analysis.round_trips import drift, excess_ns, round_trips
+from harness.analysis.round_trips import drift, excess_ns
 from harness.measure.events import ClockPair, LoopDelay, Phase, Poll, Ticks, Write
 from harness.measure.plan import RunConfig
 from harness.measure.sample import Flag, Outcome
@@ -134,7 +134,7 @@ def _loop_delay(evidence: Evidence) -> Gate:
 
 def _rtt_excess(evidence: Evidence) -> Gate:
     limit_ns = trip_excess_limit_ns(evidence.config)
-    paths = round_trips(evidence.events).values()
+    paths = evidence.round_trips.values()
     worst = max((float(np.percentile(excess_ns(trips), 99)) for trips in paths), default=None)
     remedy = "the path or the client is congested: lower the request rate, or measure from a quieter host"
     return at_most("rtt_excess_p99", [] if worst is None else [worst], limit_ns, remedy)
@@ -170,7 +170,7 @@ def _lateness(evidence: Evidence) -> Gate:
 def _drift(evidence: Evidence) -> Gate:
     threshold = f"< {DRIFT_MAX:.0%}"
     remedy = "the route changed during the run: measure again, or in shorter runs"
-    found = [drift(trips) for trips in round_trips(evidence.events).values()]
+    found = [drift(trips) for trips in evidence.round_trips.values()]
     worst = max((value for value in found if value is not None), default=None)
     if worst is None:
         return not_evaluated("rtt_drift", threshold, remedy)
@@ -179,10 +179,17 @@ def _drift(evidence: Evidence) -> Gate:
 
 def _resolution(evidence: Evidence) -> Gate:
     """Of the Region pair whose brackets are widest for its spread."""
-    threshold = "≤ ¼ of the IQR, or 2 % of the median"
     remedy = "poll more often: lower --poll-interval"
+    threshold, always_ns = "≤ ¼ of the IQR, or 2 % of the median", 1.0
+    if (
+        evidence.config.strong
+    ):  # there is hardly any spread, and strongly consistent reads have nothing to resolve
+        always_ns = trip_excess_limit_ns(evidence.config)
+        threshold = f"≤ {format_duration(always_ns)}, or ¼ of the IQR"
     found: list[tuple[float, float]] = []  # (share of what is allowed, width)
-    for _, group in evidence.measured.groupby(_ONE_WATCH, observed=True):
+    for (*_, read), group in evidence.measured.groupby(_ONE_WATCH, observed=True):
+        if evidence.config.strong and read != evidence.config.reads[0]:
+            continue
         known = group.dropna(subset=["model_lower_ns", "model_upper_ns"])
         if len(known) < MINIMUM_SAMPLES:
             continue
@@ -190,7 +197,7 @@ def _resolution(evidence: Evidence) -> Gate:
         upper = known["model_upper_ns"].to_numpy(np.float64)
         width = float(np.median(upper - lower))
         quarter, middle, three = np.percentile((lower + upper) / 2, [25, 50, 75])
-        found.append((width / max((three - quarter) / 4, 0.02 * middle, 1.0), width))
+        found.append((width / max((three - quarter) / 4, 0.02 * middle, always_ns), width))
     if not found:
         return not_evaluated("resolution", threshold, remedy)
     share, width = max(found)

@@ -34,12 +34,16 @@ class Location:
     longitude: float
 
 
-def round_trips(events: Sequence[Event]) -> dict[tuple[str, str], Trips]:
-    """Per Region and kind of request ("read", "write"): rows of (sent_ns, round trip in ns), failures left out."""
+def round_trips(events: Sequence[Event], *, quorum: bool = False) -> dict[tuple[str, str], Trips]:
+    """Per Region and kind of request ("read", "write"): rows of (sent_ns, round trip in ns), failures left out.
+
+    With `quorum` strongly consistent reads ask other Regions and are a kind of their own, "quorum read".
+    """
     trips: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for event in events:
         if isinstance(event, Poll) and event.failure is None:
-            key, trip = (event.replica, "read"), (event.sent_ns, event.received_ns - event.sent_ns)
+            kind = "quorum read" if quorum and event.read == "strong" else "read"
+            key, trip = (event.replica, kind), (event.sent_ns, event.received_ns - event.sent_ns)
         elif isinstance(event, Write) and event.sent_ns is not None and event.acked_ns is not None:
             key, trip = (event.source, "write"), (event.sent_ns, event.acked_ns - event.sent_ns)
         else:

@@ -21,6 +21,7 @@ from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
 from harness.analysis.percentiles import estimate_percentiles
 from harness.analysis.round_trips import describe_reads, over_one_way_floor, round_trips
+from harness.analysis.strong_reads import describe_strong_reads
 from harness.analysis.timeline import describe_timeline
 from harness.analysis.view import censored_brackets, headline_samples, pair_samples
 from harness.analysis.visibility import share_of
@@ -32,6 +33,7 @@ from harness.records.manifest import FORMAT_VERSION
 from harness.units import percentile_name
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+STRONG_LAG = "MRSC: half a round trip + 5–10 ms"
 ESTIMATOR = "interval-censored NPMLE (Turnbull) of the model bracket; 95 % interval from its ends"
 
 
@@ -64,10 +66,13 @@ def summarize_run(
             "read": config.polling.read,
             "poll_with": pick_strategy(config),
             "schedule": config.polling.schedule,
+            "consistency": config.consistency,
             "shards": config.workload.shards,
             "timeout_ms": config.polling.timeout_ns / 1e6,
-            "lag": target.get("emulator", {}).get("lag"),
+            "lag": _lag(config, target),
         },
+        "strong_reads": describe_strong_reads(manifest["run_id"], config, events),
+        "writes": [_writes(source, samples) for source in config.sources],
         "pairs": [_pair(watch, config, events, samples) for watch in config.watched],
         "everywhere": describe_everywhere(headline_samples(samples), config.pairs),
         "asymmetry": describe_asymmetry(samples, config.pairs),
@@ -78,9 +83,22 @@ def summarize_run(
     }
 
 
+def _lag(config: RunConfig, target: Mapping[str, Any]) -> str | None:
+    """What the emulator is set to, in words; None where it was none."""
+    lag = target.get("emulator", {}).get("lag")
+    return STRONG_LAG if lag is not None and config.strong else lag
+
+
 def measured_pairs(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The Region pairs of a summary, once each: no controls, and of two read modes the first."""
     return [pair for pair in summary["pairs"] if pair["headline"]]
+
+
+def _writes(source: str, samples: pd.DataFrame) -> dict[str, Any]:
+    """How long the writes of a Region took to be acknowledged, as a client here sees it."""
+    mine = samples[samples["from_region"] == source].drop_duplicates("seq").dropna(subset=["acked_ns"])
+    took_ns = (mine["acked_ns"] - mine["sent_ns"]).to_numpy(np.float64)
+    return {"from": source, "latency_ms": _percentiles(took_ns, took_ns)}
 
 
 def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
@@ -103,8 +121,9 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         "from": source,
         "to": replica,
         "read": watch.read,
+        "since": "acknowledgement" if config.strong else "commit",
         "control": watch.control,
-        "headline": not watch.control and watch.read == config.polling.reads[0],
+        "headline": not watch.control and watch.read == config.reads[0],
         "outcomes": {"planned": len(mine), **{o.value: int(counts.get(o.value, 0)) for o in Outcome}},
         "flags": {flag.value: int(flags[flag.value]) for flag in Flag if flag.value in flags},
         "latency_ms": latency,
@@ -112,7 +131,9 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         "time_to_visibility_ms": _percentiles(*_exact(mine, "acked_ns")),
         "schedule_corrected_ms": _percentiles(*_exact(mine, "due_ns")),
         "resolution_ms": {f"{kind}_width_p50": _quantile(width, 50) for kind, width in widths.items()},
-        "latency_over_fibre_floor_ms": over_one_way_floor(source, replica, latency),
+        "latency_over_fibre_floor_ms": None
+        if config.strong
+        else over_one_way_floor(source, replica, latency),
         "rtt_ms": describe_reads(source, replica, reads),
         **describe_pair(mine),
         **_settling(watch, mine),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import ADHERENCE_MIN, stall_limit_ns, trip_excess_limit_ns
-from harness.analysis.round_trips import excess_ns, round_trips
+from harness.analysis.round_trips import excess_ns
 from harness.measure.events import Event, LoopDelay, Poll, Ticks, Write
 from harness.units import NS_PER_MS, NS_PER_S
 
@@ -76,7 +76,7 @@ def describe_timeline(evidence: Evidence) -> dict[str, Any] | None:
     `origin_ns` is the instant, on the samples' clock, of t = 0, when the first measured write was due; bin k begins
     `from_s + k × step_s` after it. Each series is as long as `bins`. A `limit` is what the gate allows.
     """
-    trips = round_trips(evidence.events)
+    trips = evidence.round_trips
     if not trips:
         return None
     first, last = (int(end(end(t[:, 0]) for t in trips.values())) for end in (min, max))

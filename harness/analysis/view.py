@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 
 def headline_samples(samples: pd.DataFrame) -> pd.DataFrame:
-    """One row per write × replica: of a run that read in both modes, the strongly consistent reads'."""
-    strong = samples["read"] == "strong"
-    replicated = samples["from_region"] != samples["to_region"]
-    return samples[strong | ~replicated] if (strong & replicated).any() else samples
+    """One row per write × replica: of a run that read in both modes, those of the mode that its samples begin with."""
+    replicated = samples[samples["from_region"] != samples["to_region"]]
+    if replicated["read"].nunique() < 2:
+        return samples
+    first = replicated.drop_duplicates("run_id").set_index("run_id")["read"]
+    other = replicated.index[replicated["read"] != replicated["run_id"].map(first)]
+    return samples.drop(other)
 
 
 def pair_samples(samples: pd.DataFrame, source: str, replica: str, read: str | None = None) -> pd.DataFrame:

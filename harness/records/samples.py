@@ -34,7 +34,9 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
 
     Returns one row per measured write and replica in the columns of `Sample`: nullable 64-bit integers in
     nanoseconds, null where a bound is open or an instant unknown. A write without a record (the run was killed)
-    is indeterminate when it was due by the time of the last event, else not attempted.
+    is indeterminate when it was due by the time of the last event, else not attempted. Model brackets are of the time
+    since the commit, taken to be in the middle of the write's round trip; of a strongly consistent table, whose answer
+    waits for other Regions, since the acknowledgement.
     """
     start_ns = next(
         (int(e.detail or 0) for e in events if isinstance(e, Phase) and e.name == "measuring"), None
@@ -52,7 +54,7 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
             for e in events
             if isinstance(e, Swept) and (e.source, e.region) == (watch.source, watch.replica)
         }
-        frames.append(_frame(plan, watch, writes, sightings, present))
+        frames.append(_frame(plan, watch, writes, sightings, present, config.strong))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -131,18 +133,28 @@ class _Writes:
 
 
 def _frame(
-    plan: WritePlan, watch: Watch, writes: _Writes, sightings: Sightings, present: dict[int, bool | None]
+    plan: WritePlan,
+    watch: Watch,
+    writes: _Writes,
+    sightings: Sightings,
+    present: dict[int, bool | None],
+    strong: bool,
 ) -> pd.DataFrame:
     rows = np.arange(plan.measured.start, plan.measured.stop)
     sent, acked = writes.sent[rows], writes.acked[rows]
     miss, hit = sightings.miss_sent[rows], sightings.hit_received[rows]
     missed, seen, was_acked = miss != NEVER, hit != NEVER, acked != NEVER
-    half = (writes.rtt_min[rows] + sightings.rtt_min[rows]) // 2
+    if strong:
+        half, since, earliest = sightings.rtt_min[rows] // 2, acked, sent - acked
+    else:
+        half, since, earliest = (writes.rtt_min[rows] + sightings.rtt_min[rows]) // 2, sent, sent * 0
     hard_upper = hit - sent
-    model_upper = hard_upper - half
+    model_upper = hit - since - half
     # Without a miss only this is known from below: no effect precedes its cause.
     hard_lower = np.where(missed, miss - acked, np.where(seen, np.minimum(0, hard_upper), 0))
-    model_lower = np.where(missed, miss - acked + half, np.where(seen, np.minimum(0, model_upper), 0))
+    model_lower = np.where(
+        missed, miss - acked + half, np.where(seen, np.minimum(earliest, model_upper), earliest)
+    )
     bounded_above = was_acked & seen
     outcomes = _outcomes(plan, rows, writes, sightings, present)
     lasting = was_acked & (outcomes != Outcome.OVERWRITTEN.value)
@@ -171,15 +183,16 @@ def _frame(
     # Where writes are written over, one that is gone again was.
     flapped, settled = (gone != NEVER) & (not plan.overwrites), back != NEVER
     stable_lower = np.where(flapped, gone - acked + half, model_lower)
-    stable_upper = np.where(flapped, back - sent - half, model_upper)
+    stable_upper = np.where(flapped, back - since - half, model_upper)
     columns["stable_lower_ns"] = _nullable(stable_lower, lasting)
     columns["stable_upper_ns"] = _nullable(stable_upper, bounded_above & (settled | ~flapped))
     columns["outcome"] = outcomes
+    taken_back = flapped & (watch.read == "strong") & (not strong)
     flagged = {
         Flag.LEFT_CENSORED: bounded_above & ~missed,
         Flag.NEGATIVE: bounded_above & (model_upper < 0),
         Flag.CONTRADICTION: bounded_above
-        & ((hard_lower > hard_upper) | (model_lower > model_upper) | (flapped & (watch.read == "strong"))),
+        & ((hard_lower > hard_upper) | (model_lower > model_upper) | taken_back),
         Flag.NEW_CONNECTION: writes.fresh[rows] | sightings.fresh[rows],
         Flag.RETRIED: writes.retried[rows],
         Flag.FLAPPED: flapped,

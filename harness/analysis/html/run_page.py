@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from harness.analysis.draw import FIGURES
+from harness.analysis.draw import figures_of
 from harness.analysis.html.render import render, write_page
 from harness.analysis.html.svg import inline_svg
 from harness.analysis.html.tables import (
@@ -77,7 +77,11 @@ def run_page(
                     estimate_cell(pair["latency_ms"].get("p99")),
                 )
                 for pair in summary["pairs"]
-                if pair.get("control")
+                if pair.get("control") and pair.get("since") != "acknowledgement"
+            ],
+            "writes": [
+                (entry["from"], *(estimate_cell(entry["latency_ms"].get(name)) for name in ("p50", "p99")))
+                for entry in summary.get("writes", ())
             ],
             "configuration": _configuration(manifest),
             "started": _instant(manifest),
@@ -93,7 +97,10 @@ def sentence(pair: Mapping[str, Any]) -> str:
     if found is None:
         return f"Too few writes became visible in {pair['to']} for any percentile"
     name, estimate = found
-    return f"{share_text(name)} of writes were visible in {pair['to']} within {estimate_text(estimate)}"
+    since = " of the acknowledgement" if pair.get("since") == "acknowledgement" else ""
+    return (
+        f"{share_text(name)} of writes were visible in {pair['to']} within {estimate_text(estimate)}{since}"
+    )
 
 
 def _pair(
@@ -146,7 +153,7 @@ def _figures(
 ) -> list[tuple[str, Markup]]:
     """(heading, inline SVG) of every figure of a pair."""
     found = []
-    for name, draw in FIGURES.items():
+    for name, draw in figures_of(pair).items():
         heading = _FIGURE_NAMES.get(name, name.replace("-", " ").capitalize())
         title = f"{heading}: {pair['from']} → {pair['to']}, {summary['label']}, {summary['verdict']}. "
         figure = draw(samples, summary, (pair["from"], pair["to"]))

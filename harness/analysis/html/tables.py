@@ -42,9 +42,18 @@ def estimate_cell(estimate: Mapping[str, Any] | None) -> Cell:
     return Cell(value, f"[{interval}", estimate["value"])
 
 
+_STRONG_MEASURES = (
+    ("since acknowledged", "latency_ms", "acknowledged to visible, model bracket"),
+    MEASURES[1],
+    ("stable visible", "stable_latency_ms", "acknowledged to visible for good"),
+    *MEASURES[3:],
+)
+
+
 def measures_of(pair: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The measures a pair has: (label, key, explanation)."""
-    return [measure for measure in MEASURES if pair.get(measure[1])]
+    measures = _STRONG_MEASURES if pair.get("since") == "acknowledgement" else MEASURES
+    return [measure for measure in measures if pair.get(measure[1])]
 
 
 def percentile_rows(pair: Mapping[str, Any]) -> list[tuple[str, float, list[Cell]]]:

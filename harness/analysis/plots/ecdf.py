@@ -39,7 +39,7 @@ def latency_ecdf(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tuple[
     view = pair_view(samples, summary, pair)
     low, high = _linear_view(view)
     figure, (axes,) = framed(
-        latency_title(view.estimates),
+        latency_title(view.estimates, view.since),
         run_marks(summary, view.subject),
         caption(summary, view.entry, METHOD),
         _ecdf_notes(view, summary, high),
@@ -54,7 +54,7 @@ def latency_ecdf(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tuple[
         return figure
     scale, unit = time_unit(high)
     axes.set_xlim(low / scale, high / scale)
-    axes.set_xlabel(f"replication latency ({unit})")
+    axes.set_xlabel(f"{view.quantity} ({unit})")
     draw_band(axes, view.lower, view.upper, scale)
     times, shares = drawn_curve(view.distribution())
     times, shares = extended(times, shares, low, high)

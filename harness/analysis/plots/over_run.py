@@ -49,7 +49,7 @@ def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tu
     each = view.n <= EACH_UP_TO
     method = (_METHOD_EACH if each else _METHOD_BANDS) + (_METHOD_BEYOND if beyond else "")
     figure, panels = framed(
-        latency_title(view.estimates),
+        latency_title(view.estimates, view.since),
         run_marks(summary, view.subject),
         caption(summary, view.entry, method),
         heights=(0.10 * len(labels), 1.0) if labels else (1.0,),
@@ -61,7 +61,7 @@ def latency_over_run(samples: pd.DataFrame, summary: Mapping[str, Any], pair: tu
     at, per_unit = _time_axis(axes, view, summary, beyond)
     lower, upper = column_ns(view.samples, "model_lower_ns"), column_ns(view.samples, "model_upper_ns")
     closed = np.isfinite(lower) & np.isfinite(upper)
-    scale = _latency_axis(axes, lower[closed], upper[closed])
+    scale = _latency_axis(axes, lower[closed], upper[closed], view.quantity)
     if each:
         _draw_each(axes, at[closed], lower[closed] / scale, upper[closed] / scale)
     else:
@@ -104,10 +104,10 @@ def _time_axis(
     return at / per_unit, per_unit
 
 
-def _latency_axis(axes: Axes, lower: Floats, upper: Floats) -> float:
+def _latency_axis(axes: Axes, lower: Floats, upper: Floats, quantity: str) -> float:
     """Choose limits and linear or logarithmic; returns nanoseconds per unit."""
     if not len(lower):
-        axes.set_ylabel("replication latency")
+        axes.set_ylabel(quantity)
         axes.set_yticks([])
         axes.set_ylim(0, 1)
         say_in_middle(axes, "no write became visible")
@@ -120,12 +120,12 @@ def _latency_axis(axes: Axes, lower: Floats, upper: Floats) -> float:
         axes.set_yscale("log")
         log_time_axis(axes.yaxis, bottom / scale, most / scale)
         axes.set_ylim(bottom / scale / 1.5, most / scale * 1.4)
-        axes.set_ylabel(f"replication latency ({unit}, logarithmic)")
+        axes.set_ylabel(f"{quantity} ({unit}, logarithmic)")
         return scale
     span = max(most - least, 1.0)
     from_zero = least >= 0 and span > 0.25 * most
     axes.set_ylim(0 if from_zero else (least - 0.08 * span) / scale, (most + 0.06 * span) / scale)
-    axes.set_ylabel(f"replication latency ({unit})")
+    axes.set_ylabel(f"{quantity} ({unit})")
     return scale
 
 

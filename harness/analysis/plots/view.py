@@ -35,6 +35,16 @@ class PairView:
         return f"{self.pair[0]} → {self.pair[1]}"
 
     @property
+    def since(self) -> str:
+        """What latencies count from: commit or acknowledgement."""
+        return str(self.entry.get("since", "commit"))
+
+    @property
+    def quantity(self) -> str:
+        """What the model brackets are of."""
+        return "replication latency" if self.since == "commit" else f"time since the {self.since}"
+
+    @property
     def estimates(self) -> Mapping[str, Any]:
         """The percentiles of the replication latency, in ms, as the summary has them."""
         found: Mapping[str, Any] = self.entry["latency_ms"]

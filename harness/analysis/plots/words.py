@@ -63,8 +63,17 @@ def caption(summary: Mapping[str, Any], entry: Mapping[str, Any], method: str) -
         for name in _RARE_OUTCOMES
         if outcomes.get(name)
     ]
+    if entry.get("since") == "acknowledgement":
+        method = _from_acknowledgement(method)
     told = [*counts, *settings(summary)]
     return " · ".join(unbroken(item) for item in told) + f"\n{method} Run\u00a0{summary['run_id']}."
+
+
+def _from_acknowledgement(text: str) -> str:
+    """What a figure says it shows, of a strongly consistent table."""
+    return text.replace("from commit to", "from acknowledgement to").replace(
+        "Commit to visible", "Acknowledgement to visible"
+    )
 
 
 def unbroken(text: str) -> str:
@@ -122,13 +131,14 @@ def headline(estimates: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | No
     return None
 
 
-def latency_title(estimates: Mapping[str, Any]) -> str:
+def latency_title(estimates: Mapping[str, Any], since: str = "commit") -> str:
     """The finding as a sentence."""
     found = headline(estimates)
     if found is None:
         return "Too few writes became visible for any percentile"
     name, estimate = found
-    return f"{share_text(name)} of writes visible within {estimate_text(estimate)}"
+    after = "" if since == "commit" else f" of the {since}"
+    return f"{share_text(name)} of writes visible within {estimate_text(estimate)}{after}"
 
 
 def missing_texts(estimates: Mapping[str, Any], names: Sequence[str]) -> list[str]:

@@ -56,9 +56,12 @@ def main(argv: Sequence[str]) -> ExitCode:
 
     summary, samples = derive_results(finished.directory)
     _show(arguments, finished.directory, summary, samples)
+    found = summary["strong_reads"]
     if finished.interrupted:
         say(f"interrupted by {finished.interrupted}: what was measured is kept in {finished.directory.path}")
         return ExitCode.INTERRUPTED
+    if found is not None and found["stale_reads"]:
+        return ExitCode.THRESHOLD
     if summary["verdict"] != "VALID":
         return ExitCode.INVALID
     return check_thresholds(thresholds, summary)
@@ -73,6 +76,7 @@ def _announce(config: RunConfig, kind: str, max_usd: float | None, stream: Any, 
     usd = estimate.cost["usd"]
     lines = (
         f"target    {kind}",
+        *([f"witness   {config.quorum_witness}, holds no items"] if config.quorum_witness else []),
         f"pairs     {pairs}",
         f"plan      {format_count(config.workload.samples)} samples per source at {config.workload.rate_per_s:g}/s, "
         f"polled every {format_duration(config.polling.interval_ns)}, about {format_duration(estimate.duration_ns)}",

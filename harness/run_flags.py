@@ -10,6 +10,7 @@ from harness.errors import UsageError
 from harness.flags import add_results_flag, add_target_flags
 from harness.measure.plan import (
     ARRIVALS,
+    CONSISTENCIES,
     ITEM_BYTES,
     KEYS,
     READ_MODES,
@@ -22,6 +23,7 @@ from harness.measure.plan import (
     Workload,
 )
 from harness.measure.schedules import SCHEDULES
+from harness.regions import complete_quorum
 from harness.units import (
     NS_PER_MS,
     NS_PER_S,
@@ -92,7 +94,8 @@ def _add_polling(parser: Parser) -> None:
     add("--poll-interval", type=_duration, default=5 * NS_PER_MS, metavar="T", help="poll spacing (5ms)")
     add("--poll-with", choices=STRATEGIES, default="auto", help="auto picks, and says what")
     add("--schedule", choices=SCHEDULES, default="adaptive", help="of the polls (adaptive)")
-    add("--read", choices=READ_MODES, default="strong", help="read mode; both: side by side (strong)")
+    reads = "read mode; both: side by side (strong; both where --consistency is strong)"
+    add("--read", choices=READ_MODES, help=reads)
     add("--control", action="store_true", help="also watch the source Region itself: must be ≈ 0")
     add("--timeout", type=_duration, default=30 * NS_PER_S, metavar="T", help="give a write up after (30s)")
 
@@ -101,6 +104,14 @@ def _add_target(parser: Parser) -> None:
     add = add_target_flags(parser).add_argument
     add("--table", metavar="NAME", help="table to use or create (default: a new one, removed afterwards)")
     add("--keep-table", action="store_true", help="leave a created table in place")
+    add(
+        "--consistency",
+        choices=CONSISTENCIES,
+        default="eventual",
+        help="of the table: MREC or MRSC (eventual)",
+    )
+    third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
+    add("--quorum-witness", metavar="REGION", help=third)
     lag = "emulator only: a preset, or median=400ms,sigma=0.3"
     add("--lag", default="typical", metavar="MODEL", help=lag)
 
@@ -132,6 +143,9 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
     if arguments.both_ways:
         sources += replicas
         groups += [(arguments.source,)] * len(replicas)
+    strong = arguments.consistency == "strong"
+    if arguments.quorum_witness and not strong:
+        raise UsageError("--quorum-witness is for --consistency strong")
     return RunConfig(
         tuple(sources),
         tuple(groups),
@@ -152,10 +166,12 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
             arguments.poll_interval,
             arguments.poll_with,
             arguments.schedule,
-            arguments.read,
+            arguments.read or ("both" if strong else "strong"),
             arguments.timeout,
         ),
         arguments.control,
+        arguments.consistency,
+        complete_quorum((arguments.source, *replicas), arguments.quorum_witness) if strong else None,
     )
 
 

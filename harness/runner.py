@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.cli import say
 from harness.dynamodb.access import Access
@@ -17,6 +18,7 @@ from harness.dynamodb.creations import Noted
 from harness.dynamodb.global_table import GlobalTable, temporary_table
 from harness.dynamodb.schema import Schema, schema_of
 from harness.dynamodb.store import OWN
+from harness.dynamodb.table_steps import Seen
 from harness.errors import UsageError
 from harness.measure.clock import MonotonicClock, wall_ns
 from harness.measure.plan import RunConfig
@@ -89,7 +91,7 @@ def _target(request: RunRequest, directory: RunDirectory) -> Iterator[tuple[Targ
             log=directory.emulator_log,
             extra=request.emulator.extra,
         )
-        with emulator(request.config.regions, options) as target:
+        with emulator(request.config.participants, options) as target:
             yield target, Access(target.endpoints, keys=EMULATOR_KEYS)
         if not directory.emulator_log.stat().st_size:
             directory.emulator_log.unlink()
@@ -109,10 +111,14 @@ def _measure(
         say=_silent if request.quiet else say,
         poll_ns=50 * NS_PER_MS if target.simulated else 2 * NS_PER_S,
         ledger=Noted() if target.simulated else Ledger(request.results / LEDGER),
+        strong=request.config.strong,
+        witness=request.config.quorum_witness,
     )
-    schema = _schema_of_existing(request, table)
-    if schema is not None:
-        request = replace(request, config=_fitting(request.config, schema, table.name))
+    existing = _existing(request, table)
+    schema = None
+    if existing is not None:
+        schema = schema_of(existing, table.name, table.regions[0])
+        request = replace(request, config=_fitting(request.config, existing, schema, table.name))
         table = replace(table, keys=schema.keys)
         table.check()
     description = {
@@ -135,16 +141,20 @@ def _measure(
     return FinishedRun(directory, interrupted)
 
 
-def _schema_of_existing(request: RunRequest, table: GlobalTable) -> Schema | None:
-    """The keys of a table that was named and exists; None where the run makes its own."""
+def _existing(request: RunRequest, table: GlobalTable) -> Mapping[str, Any] | None:
+    """What is known of a table that was named and exists; None where the run makes its own."""
     if request.table is None or request.create_per_region:
         return None
-    description = table.describe(table.regions[0])
-    return None if description is None else schema_of(description, table.name, table.regions[0])
+    return table.describe(table.regions[0])
 
 
-def _fitting(config: RunConfig, schema: Schema, table: str) -> RunConfig:
-    """The configuration for a table with these keys: without a sort key there is nothing to query."""
+def _fitting(config: RunConfig, existing: Mapping[str, Any], schema: Schema, table: str) -> RunConfig:
+    """The configuration for a table that exists: without a sort key there is nothing to query."""
+    seen = Seen({"": existing})
+    if seen.strong("") != config.strong:
+        has, flag = ("strong", "strong") if seen.strong("") else ("eventual", "eventual, or nothing")
+        raise UsageError(f"table {table} has {has} consistency across its Regions; say --consistency {flag}")
+    config = replace(config, quorum_witness=seen.witness(""))
     if schema.range_name is not None:
         return config
     if config.polling.strategy == "query":

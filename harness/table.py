@@ -44,6 +44,9 @@ def make_parser() -> Parser:
     add("--from", dest="source", required=True, metavar="REGION", help="the Region the table is created in")
     add("--to", required=True, metavar="REGION[,REGION…]", help="the Regions of its replicas")
     add("--table", metavar="NAME", help="its name (of the policy: replication-latency-*, what runs make)")
+    add("--consistency", choices=("eventual", "strong"), default="eventual", help="MREC or MRSC (eventual)")
+    third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
+    add("--quorum-witness", metavar="REGION", help=third)
     add("--target", choices=("aws",), help="real DynamoDB, billed")
     add(
         "--endpoint",
@@ -69,7 +72,7 @@ def main(argv: Sequence[str]) -> ExitCode:
 
     regions = RunConfig((arguments.source,), (parse_regions(arguments.to),)).regions
     if arguments.iam_policy:
-        return _print_policy(arguments.table, regions)
+        return _print_policy(arguments.table, regions, _witness(arguments, regions))
     if arguments.table is None:
         raise UsageError(f"--table NAME is needed: which table to {arguments.action}")
     from harness.records.ledger import LEDGER, Ledger
@@ -89,8 +92,27 @@ def _table(arguments: Namespace, regions: Sequence[str], ledger: Ledger) -> Glob
         )
     kind, endpoints = choose_target(arguments.target, arguments.endpoint, regions)
     access = remote_access(kind, endpoints, arguments.profile)
-    poll_ns = (2 if kind == "aws" else 1) * NS_PER_S
-    return GlobalTable(access, arguments.table, regions, say=say, poll_ns=poll_ns, ledger=ledger)
+    return GlobalTable(
+        access,
+        arguments.table,
+        regions,
+        say=say,
+        poll_ns=(2 if kind == "aws" else 1) * NS_PER_S,
+        ledger=ledger,
+        strong=arguments.consistency == "strong",
+        witness=_witness(arguments, regions),
+    )
+
+
+def _witness(arguments: Namespace, regions: Sequence[str]) -> str | None:
+    """The Region that completes a strongly consistent table without holding items; None where all hold some."""
+    from harness.regions import complete_quorum
+
+    if arguments.consistency == "strong":
+        return complete_quorum(regions, arguments.quorum_witness)
+    if arguments.quorum_witness:
+        raise UsageError("--quorum-witness is for --consistency strong")
+    return None
 
 
 def _setup(arguments: Namespace, table: GlobalTable, ledger: Ledger) -> ExitCode:
@@ -172,6 +194,11 @@ def _announce(table: GlobalTable) -> None:
     from harness.terminal import format_usd
 
     first, *others = table.regions
+    if table.strong:
+        witness = f", {table.witness} its witness without items" if table.witness else ""
+        say(
+            f"strong    consistent across its Regions (MRSC){witness}; its Regions cannot be changed afterwards"
+        )
     keys = " and ".join(f"{name} ({kind})" for name, kind in table.keys)
     writes = price_run(dict.fromkeys(table.regions, MILLION), {})
     reads = price_run({}, dict.fromkeys(others, MILLION))
@@ -202,17 +229,18 @@ def _agree(arguments: Namespace, to_what: str) -> None:
 
 def _flags(arguments: Namespace) -> str:
     flags = [f"--table {arguments.table} --from {arguments.source} --to {arguments.to}"]
+    flags += ["--consistency strong"] if arguments.consistency == "strong" else []
     flags += ["--target aws"] if arguments.target else [f"--endpoint {text}" for text in arguments.endpoint]
     return " ".join([*flags, f"--profile {arguments.profile}"] if arguments.profile else flags)
 
 
-def _print_policy(table: str | None, regions: Sequence[str]) -> ExitCode:
+def _print_policy(table: str | None, regions: Sequence[str], witness: str | None) -> ExitCode:
     from harness.dynamodb.access import aws_regions
     from harness.dynamodb.policy import OWN_TABLES, make_policy
     from harness.target import check_regions
 
     check_regions(regions, aws_regions())
-    print(json.dumps(make_policy(table or OWN_TABLES, regions), indent=2))
+    print(json.dumps(make_policy(table or OWN_TABLES, regions, witness=witness), indent=2))
     return ExitCode.OK
 
 

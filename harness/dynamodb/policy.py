@@ -23,6 +23,10 @@ MEASURING = (
 MAKING = ("CreateTable", "DeleteTable", "UpdateTable")
 # What DynamoDB asks of whoever adds or removes a replica, in the replica's Region, besides the above.
 REPLICATING = ("CreateTableReplica", "DeleteTableReplica", "Scan")
+WITNESSING = (
+    "CreateGlobalTableWitness",
+    "DeleteGlobalTableWitness",
+)  # of strongly consistent tables with a witness
 
 _SERVICE = "replication.dynamodb.amazonaws.com"
 _ROLE = f"role/aws-service-role/{_SERVICE}/AWSServiceRoleForDynamoDBReplication"
@@ -34,12 +38,16 @@ def actions_of(operation: str) -> tuple[str, ...]:
     return (f"dynamodb:{name}",)
 
 
-def make_policy(table: str, regions: Sequence[str], account: str = "*") -> dict[str, Any]:
+def make_policy(
+    table: str, regions: Sequence[str], account: str = "*", witness: str | None = None
+) -> dict[str, Any]:
     """The policy for tables of this name (`*` stands for anything) in these Regions, as an IAM document.
 
-    It can make, measure and remove them. The role is DynamoDB's own, made with an account's first global table.
+    It can make, measure and remove them, with a `witness` Region where one is named. The role is DynamoDB's own, made
+    with an account's first global table.
     """
-    arns = [f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/{table}" for region in regions]
+    arns = [_arn(table, region, account) for region in regions]
+    witnessed = [*arns, _arn(table, witness, account)] if witness else []
     role = f"arn:{_partition(regions[0])}:iam::{account}:{_ROLE}"
     return {
         "Version": "2012-10-17",
@@ -47,6 +55,7 @@ def make_policy(table: str, regions: Sequence[str], account: str = "*") -> dict[
             _allow("Measure", MEASURING, arns),
             _allow("MakeAndRemoveTheTable", MAKING, arns),
             _allow("Replicate", REPLICATING, arns),
+            *([_allow("Witness", WITNESSING, witnessed)] if witnessed else []),
             {
                 "Sid": "ReplicationRole",
                 "Effect": "Allow",
@@ -61,6 +70,10 @@ def make_policy(table: str, regions: Sequence[str], account: str = "*") -> dict[
 def _allow(sid: str, operations: Sequence[str], arns: list[str]) -> dict[str, Any]:
     actions = sorted({action for operation in operations for action in actions_of(operation)})
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": arns}
+
+
+def _arn(table: str, region: str, account: str) -> str:
+    return f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/{table}"
 
 
 def _partition(region: str) -> str:

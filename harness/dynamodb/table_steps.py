@@ -98,6 +98,9 @@ def step_of_setup(seen: Seen, wanted: Wanted) -> Step:
     """The next step towards one usable table.
 
     Every table seen is taken for ours; whoever calls this has made sure of it.
+
+    Raises:
+        TargetUnavailable: the table has replicas already, of another consistency than is wanted.
     """
     if wanted.per_region:
         for region in wanted.regions:
@@ -111,6 +114,12 @@ def step_of_setup(seen: Seen, wanted: Wanted) -> Step:
     anchor = standing[0]
     if _busy(seen, anchor):
         return Step(Act.WAIT, anchor)
+    if seen.replicas(anchor) and seen.strong(anchor) != wanted.strong:
+        has = "strong" if seen.strong(anchor) else "eventual"
+        raise TargetUnavailable(
+            f"table {wanted.name} has {has} consistency across its Regions, which cannot be changed; remove it first, "
+            "or choose another name"
+        )
     missing = []
     for region in wanted.regions:
         listed, status = seen.replicas(anchor).get(region), seen.status(region)

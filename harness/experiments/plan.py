@@ -16,6 +16,7 @@ from harness.experiments.settings import Fault, parse_fault
 from harness.experiments.spec import Condition, Experiment, Pair
 from harness.measure.forecast import Estimate, estimate_run
 from harness.measure.plan import RunConfig, config_from_json
+from harness.regions import complete_quorum
 
 FORMAT_VERSION = 1
 
@@ -142,10 +143,13 @@ def _config(condition: Condition, group: Sequence[Pair], seed: int) -> RunConfig
     """Runs of one seed draw the same lags and could not be compared: every run has its own."""
     sources = tuple(dict.fromkeys(source for source, _ in group))
     settings = condition.settings
+    strong = settings.consistency == "strong"
     return RunConfig(
         sources,
         tuple(tuple(replica for source, replica in group if source == mine) for mine in sources),
         replace(settings.workload, seed=seed),
         settings.polling,
         settings.control,
+        settings.consistency,
+        complete_quorum(list({region for pair in group for region in pair})) if strong else None,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.measure.plan import (
     ARRIVALS,
+    CONSISTENCIES,
     ITEM_BYTES,
     KEYS,
     READ_MODES,
@@ -91,6 +92,7 @@ class Settings:
     duration_ns: int | None = None
     polling: Polling = field(default_factory=Polling)
     control: bool = False
+    consistency: str = "eventual"
     emulator: EmulatorSettings = field(default_factory=EmulatorSettings)
 
     def scaled(self, samples: int | None, scale: float) -> Settings:
@@ -207,6 +209,7 @@ SECTIONS: Mapping[str, Mapping[str, Setting]] = {
         "duration": Setting(("duration_ns",), text(parse_positive_duration_ns)),
         "warmup": Setting(("workload", "warmup_ns"), text(parse_duration_ns)),
         "shards": Setting(("workload", "shards"), whole(SHARDS)),
+        "consistency": Setting(("consistency",), one_of(CONSISTENCIES)),
     },
     "polling": {
         "interval": Setting(("polling", "interval_ns"), text(parse_positive_duration_ns)),

@@ -38,8 +38,8 @@ def progress_line(progress: Progress, now_ns: int) -> str:
         return f"{progress.phase} …"
     headline = progress.pollers[0].watch.read
     pollers = [p for p in progress.pollers if p.watch.read == headline and not p.watch.control]
-    merged = sorted(latency for poller in pollers for latency in poller.latencies_ns)
-    seen = len(merged)
+    seen = sum(poller.latencies_ns.count for poller in pollers)
+    merged = sorted(latency for poller in pollers for latency in poller.latencies_ns.values)
     share = seen / max(1, progress.planned)
     bar = "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
     percentiles = ""

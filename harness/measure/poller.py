@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from bisect import insort
 from collections.abc import Callable, Iterable
 
 from harness.dynamodb.store import Store
 from harness.measure.clock import Clock
 from harness.measure.events import Event, Poll, Ticks
+from harness.measure.marks import Marks
 from harness.measure.plan import Polling, Watch, WritePlan
+from harness.measure.recent import Recent
 from harness.measure.schedules import make_schedule
 from harness.measure.strategies import Look, batch_looks, make_strategy, portion, proves
 from harness.units import NS_PER_MS, NS_PER_S
@@ -50,10 +51,8 @@ class Poller:
     ) -> None:
         self.plan = plan
         self.watch = Watch(plan.source, store.region, polling.read)
-        self.seen: set[int] = set()
-        self.latencies_ns: list[
-            int
-        ] = []  # sorted; due to first answer with a hit, for progress and stragglers
+        self.seen = Marks(plan.total)
+        self.latencies_ns = Recent()  # due to first answer with a hit, for progress and stragglers
         self._store = store
         self._clock = clock
         self._start_ns = start_ns
@@ -90,6 +89,7 @@ class Poller:
         for seq in seqs:
             self._open.pop(seq, None)
             self._stragglers.pop(seq, None)
+            self._missed_ns.pop(seq, None)
 
     async def run(self) -> None:
         """Poll until `done` or `stop()`."""
@@ -129,6 +129,7 @@ class Poller:
             self._stragglers[seq] = now_ns
         for seq in [s for s in self._stragglers if now_ns - self._due_ns(s) > self._polling.timeout_ns]:
             del self._stragglers[seq]
+            self._missed_ns.pop(seq, None)
         for seq in [s for s, until_ns in self._settling.items() if now_ns > until_ns]:
             if seq not in self._gone or now_ns - self._due_ns(seq) > self._polling.timeout_ns:
                 del self._settling[seq], self._shown_ns[seq]
@@ -141,10 +142,9 @@ class Poller:
 
     def _straggler_age_ns(self) -> float:
         """From which age an item is late; while too few were seen to tell, only the deadline is."""
-        seen = self.latencies_ns
-        if len(seen) < STRAGGLERS:
+        if self.latencies_ns.count < STRAGGLERS:
             return self._polling.timeout_ns
-        return STRAGGLER_SHARE * seen[int(0.99 * len(seen))]
+        return STRAGGLER_SHARE * self.latencies_ns.quantile(0.99)
 
     def _late_looks(self, now_ns: int) -> list[Look]:
         late = [seq for seq, at_ns in self._stragglers.items() if at_ns <= now_ns]
@@ -210,7 +210,7 @@ class Poller:
         self._stragglers.pop(seq, None)
         self._schedule.appeared(missed_ns - due_ns, event.sent_ns - due_ns)
         if seq >= self.plan.warmup:
-            insort(self.latencies_ns, event.received_ns - due_ns)
+            self.latencies_ns.add(event.received_ns - due_ns)
 
     def _settle(self, seq: int, event: Poll, missed_ns: int) -> None:
         """Keep looking for a while at what a read showed."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Protocol
+
+from harness.measure.recent import Recent
 
 SCHEDULES = ("fixed", "geometric", "adaptive")
 GROWTH = 0.05  # geometric: the gap grows with the age
 SPARSEST = 8.0  # adaptive: no gap is longer than this many poll spacings, and none shorter than one
 LOOK_AHEAD = 0.5  # of a spacing, the steps in which the hazard ahead is looked at
 LEARN_FROM = 50  # appearances before the schedule adapts, and between its revisions
-REMEMBERED = 2000
 MARGIN = 0.5  # of the spread seen, on either side, polled at SHOULDER times the gap within it,
 SHOULDER = 1.4
 MARGIN_SPACINGS = 2  # but at least this many poll spacings
@@ -88,7 +89,7 @@ class Adaptive:
 
     def __init__(self, interval_ns: int) -> None:
         self._interval_ns = interval_ns
-        self._ages: list[int] = []  # sorted
+        self._ages = Recent()
         self._edges: list[float] = []
         self._hazards: list[float] = []
         self._densities: list[
@@ -134,9 +135,7 @@ class Adaptive:
 
     def appeared(self, missed_ns: int, seen_ns: int) -> None:
         """Learn one age, the middle; the schedule is revised now and then."""
-        insort(self._ages, (missed_ns + seen_ns) // 2)
-        if len(self._ages) > REMEMBERED:  # keep the shape, forget every other one
-            self._ages = self._ages[::2]
+        self._ages.add((missed_ns + seen_ns) // 2)
         self._news += 1
         if self._news >= LEARN_FROM:
             self._news = 0
@@ -153,7 +152,7 @@ class Adaptive:
 
     def _learn(self) -> None:
         """Piecewise constant hazard between quantiles, less of it on the shoulders, next to none beyond."""
-        ages, last = self._ages, len(self._ages) - 1
+        ages, last = self._ages.values, len(self._ages.values) - 1
         edges, shares = [float(ages[0])], [0.0]  # of the ages below each edge
         for k in range(1, SEGMENTS + 1):
             age = float(ages[round(last * k / SEGMENTS)])

@@ -187,10 +187,9 @@ class Session:
     async def _write(self, writer: Writer) -> None:
         await writer.run()
         self._phase("draining", writer.plan.source)
-        failed = [seq for seq, write in writer.results.items() if write.result == "failed"]
         for poller in self.progress.pollers:
             if poller.plan is writer.plan:
-                poller.forget(failed)
+                poller.forget(writer.failed)
 
     async def _sweep(self) -> None:
         self._phase("sweeping")
@@ -198,9 +197,7 @@ class Session:
         for poller in self.progress.pollers:
             writer = next(w for w in self.progress.writers if w.plan is poller.plan)
             unseen = [
-                seq
-                for seq, write in sorted(writer.results.items())
-                if seq not in poller.seen and write.result != "failed"
+                seq for seq in range(writer.plan.total) if seq not in poller.seen and seq not in writer.failed
             ]
             looks += [
                 self._look_once_more(poller, unseen[at : at + BATCH_LIMIT])

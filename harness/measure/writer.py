@@ -8,6 +8,7 @@ from collections.abc import Callable
 from harness.dynamodb.store import Key, Put, Store
 from harness.measure.clock import Clock
 from harness.measure.events import Event, Write
+from harness.measure.marks import Marks
 from harness.measure.plan import WritePlan
 from harness.units import NS_PER_MS, NS_PER_S
 
@@ -36,7 +37,8 @@ class Writer:
         record: Callable[[Event], None],
     ) -> None:
         self.plan = plan
-        self.results: dict[int, Write] = {}
+        self.failed = Marks(plan.total)  # the writes known not to exist
+        self._ended = Marks(plan.total)
         self._store = store
         self._clock = clock
         self._start_ns = start_ns
@@ -65,7 +67,7 @@ class Writer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             for seq in range(self.plan.total):
-                if seq not in self.results:
+                if seq not in self._ended:
                     due_ns = self._start_ns + self.plan.due_ns(seq)
                     error = "not attempted: the run ended before this write was sent"
                     self._finish(Write(self.plan.source, seq, due_ns, None, None, "failed", 0, error))
@@ -102,9 +104,12 @@ class Writer:
         return await self._store.write_together(keys, self._pad)
 
     def _finish(self, event: Write) -> None:
-        if event.seq not in self.results:
-            self.results[event.seq] = event
-            self._record(event)
+        if event.seq in self._ended:
+            return
+        self._ended.add(event.seq)
+        if event.result == "failed":
+            self.failed.add(event.seq)
+        self._record(event)
 
 
 def padding(plan: WritePlan, item_bytes: int) -> str:

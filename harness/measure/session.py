@@ -37,6 +37,7 @@ CLOCK_PAIR_NS = 10 * NS_PER_S
 CONTROL_CLOSER = 4
 SWEEP_ATTEMPTS = 4
 SWEEP_RETRY_NS = 500 * NS_PER_MS
+GARBAGE = 30_000  # objects more than there were, at most some 10 MB, whose collection takes a few milliseconds
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Session:
         watches = [asyncio.create_task(self._watch_clocks())]
         gc.collect()
         gc.freeze()
-        gc.disable()  # a collection is a pause of the event loop, up to 50 ms
+        gc.disable()  # a collection at any moment is a pause of the event loop, up to 50 ms
         try:
             await self._connect()
             if self.config.workload.keys in ("update", "delete"):
@@ -247,6 +248,8 @@ class Session:
                 if len(delays) >= NS_PER_S // LOOP_PROBE_NS:
                     self._record(LoopDelay(self._clock.now_ns(), tuple(delays)))
                     delays = []
+                if gc.get_count()[0] > GARBAGE:  # a broken connection leaves reference cycles behind
+                    gc.collect()
         finally:
             if delays:
                 self._record(LoopDelay(self._clock.now_ns(), tuple(delays)))

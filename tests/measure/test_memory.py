@@ -114,8 +114,8 @@ def test_reference_cycles_are_collected_before_they_are_many() -> None:
 
 @pytest.mark.parametrize("read", ["strong", "both"])
 def test_at_the_end_a_poller_holds_nothing_of_any_item_lost_ones_included(read: str) -> None:
-    session, _, events = perform(FakeStore, lost=range(0, 400, 7), read=read)
-    assert events > 1000
+    session, _, events = perform(FakeStore, lost=range(0, 120, 7), samples=120, read=read)
+    assert events > 500
     for poller in session.progress.pollers:
         held = {name: value for name, value in vars(poller).items() if isinstance(value, dict | set | list)}
         assert len(held) >= 6

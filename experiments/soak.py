@@ -35,6 +35,7 @@ from harness.units import NS_PER_MS, NS_PER_S, format_duration, parse_duration_n
 SOURCE, REPLICAS = "us-west-2", "ap-southeast-2,eu-west-1,us-east-1"
 EVERY_S, SETTLED_S, SOAK_S = 10.0, 120.0, 1800.0
 MIB = 1 << 20
+SHOWN = 12  # looks printed one by one, about
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -138,6 +139,8 @@ def print_memory(watched: Watched, settled_s: float) -> None:
             f"{name:<10} {found['first']:>9.1f} {found['median']:>9.1f} {found['last']:>9.1f} "
             f"{found['growth']:>7.1f}% {found['soak']:>16.1f}%{note}"
         )
+    looks = watched.memory[:: max(1, len(times) // SHOWN)]
+    print("harness at ", " · ".join(f"{look.at_s:.0f} s {look.harness / MIB:.1f}" for look in looks))
     print(
         f"derived within {watched.end_s:.0f} s after the measurement; peak then {watched.peak / MIB:.0f} MiB\n"
     )

@@ -37,7 +37,9 @@ CLOCK_PAIR_NS = 10 * NS_PER_S
 CONTROL_CLOSER = 4
 SWEEP_ATTEMPTS = 4
 SWEEP_RETRY_NS = 500 * NS_PER_MS
-GARBAGE = 30_000  # objects more than there were, at most some 10 MB, whose collection takes a few milliseconds
+GARBAGE = (
+    30_000  # objects more than there were, at most some 10 MB, whose collection takes a few milliseconds
+)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,8 @@ from harness.errors import UsageError
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+FOREVER_NS = 1 << 62
+"""The end of what has none, on any clock here."""
 
 _DURATION_NS = {
     "ns": 1,
@@ -56,15 +58,15 @@ def parse_offset_ns(text: str) -> int:
 
 
 def parse_window_ns(text: str) -> tuple[int, int]:
-    """Read "8s-16s" as its two ends in nanoseconds, the second after the first.
+    """Read "8s-16s" as its two ends in nanoseconds, the second after the first; "8s-" ends at `FOREVER_NS`.
 
     Raises:
         UsageError: the text is not a window.
     """
     start, dash, end = text.partition("-")
     if not dash:
-        raise UsageError(f"window {text!r} is not two durations such as 8s-16s")
-    window_ns = parse_duration_ns(start), parse_duration_ns(end)
+        raise UsageError(f"window {text!r} is not two durations such as 8s-16s, or 8s- without an end")
+    window_ns = parse_duration_ns(start), parse_duration_ns(end) if end else FOREVER_NS
     if window_ns[0] >= window_ns[1]:
         raise UsageError(f"window {text!r} must end after it starts")
     return window_ns

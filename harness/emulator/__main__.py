@@ -4,7 +4,7 @@ examples:
   python -m harness.emulator --regions us-west-2,ap-southeast-2
   python -m harness.emulator --regions us-west-2,eu-west-1 --lag median=400ms,sigma=0.3 --rtt none --seed 7
   python -m harness.emulator --regions us-east-1,us-west-2 --lag slow --truth truth.jsonl --port 8000
-  python -m harness.emulator --regions us-east-1,us-west-2 --pause 8s-16s --throttle us-west-2:reads=20s-25s
+  python -m harness.emulator --regions us-east-1,us-west-2 --fault pause=8s-16s --fault throttle:us-west-2:reads=20s-25s
   python -m harness.emulator --regions us-east-1,us-west-2 --control-plane aws/100 --ignore-updates 1
 """
 
@@ -18,12 +18,14 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from harness.emulator.faults import parse_faults
+from harness.emulator.faults.grammar import parse_faults, spelled
+from harness.emulator.faults.kinds import help_table
 from harness.emulator.lag import PRESETS, parse_lag
 from harness.emulator.pace import parse_pace
 from harness.emulator.replication import Settings, World, parse_eventual
@@ -54,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m harness.emulator",
         description=summary,
-        epilog=examples,
+        epilog=f"{examples}\nfaults, also at /_admin/faults while it runs (see harness/emulator/admin.py):\n"
+        f"{help_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -80,21 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE:AGE",
         help="stale eventually consistent reads: none, or a share and a greatest age (default: 0.005:100ms)",
     )
-    add(
-        "--pause",
-        action="append",
-        default=[],
-        metavar="[FROM/TO=]WINDOW",
-        help="replication stands still, from and to so long after the first write: 8s-16s (every link) or "
-        "us-west-2/eu-west-1=8s-16s; repeatable",
-    )
-    add(
-        "--throttle",
-        action="append",
-        default=[],
-        metavar="REGION[:KIND]=WINDOW",
-        help="a Region refuses requests (KIND: only reads or writes), likewise: eu-west-1:reads=8s-16s; repeatable",
-    )
+    _add_faults(add)
     add("--truth", type=Path, metavar="FILE", help="write when each write became visible at each replica")
     add("--seed", type=int, metavar="N", help="seed of all random draws (default: a random one, printed)")
     add(
@@ -108,6 +97,26 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print one line of JSON when ready")
     add("--die-with-parent", action="store_true", help="stop when standard input is closed")
     return parser
+
+
+def _add_faults(add: Callable[..., Any]) -> None:
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:OPTION…]=WINDOW",
+        help="something goes wrong, from and to so long after the first write (2s-4s, or 2s- for good), in any order "
+        "of options: throttle:us-west-2:reads:30%%=2s-4s; kinds below; repeatable",
+    )
+    for kind, where in (("pause", "[FROM/TO=]"), ("throttle", "REGION[:reads|writes]=")):
+        add(
+            f"--{kind}",
+            dest="fault",
+            action="append",
+            type=partial(spelled, kind),
+            metavar=f"{where}WINDOW",
+            help=f"the same as --fault {kind}",
+        )
 
 
 def _add_control_plane(add: Callable[..., Any]) -> None:
@@ -148,7 +157,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         eventual=parse_eventual(arguments.eventual_lag),
         pace=parse_pace(arguments.control_plane, arguments.table_delay, arguments.replica_delay),
         ignored_updates=arguments.ignore_updates,
-        faults=parse_faults(arguments.pause, arguments.throttle, regions),
+        faults=parse_faults(arguments.fault, regions),
     )
 
 
@@ -197,7 +206,7 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
             "regions": {region: server.url(region) for region in settings.regions},
             "pid": os.getpid(),
             "lag": settings.lag.describe(),
-            "faults": settings.faults.describe(),
+            "faults": [fault.describe() for fault in settings.faults],
             "control_plane": settings.pace.describe(),
             "rtt_ms": rtt_ms,
             "seed": settings.seed,
@@ -208,8 +217,8 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
     print(f"  lag            {settings.lag.describe()}")
     print(f"  eventual reads {settings.eventual.describe()}")
     print(f"  control plane  {settings.pace.describe()}")
-    for fault in settings.faults.describe():
-        print(f"  fault          {fault}")
+    for fault in settings.faults:
+        print(f"  fault          {fault.describe()}")
     for region in settings.regions:
         print(f"  {region:<14} {server.url(region)}   round trip {rtt_ms[region]:.4g} ms (p50)")
     print(

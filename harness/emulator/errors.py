@@ -11,7 +11,10 @@ _NAMESPACES = {
     "SerializationException": _CORAL_SERVICE,
     "MissingAuthenticationTokenException": _CORAL_SERVICE,
     "IncompleteSignatureException": _CORAL_SERVICE,
+    "ExpiredTokenException": _CORAL_SERVICE,
     "InvalidSignatureException": _CORAL_SERVICE,
+    "ServiceUnavailable": _CORAL_SERVICE,
+    "ThrottlingException": _CORAL_SERVICE,
     "UnrecognizedClientException": _CORAL_SERVICE,
 }
 
@@ -45,15 +48,6 @@ def validation(message: str) -> WireError:
 def not_supported(what: str) -> WireError:
     """A ValidationException for what DynamoDB has and this emulator has not."""
     return validation(f"{what} is not supported by this emulator")
-
-
-def throttled() -> WireError:
-    """A ProvisionedThroughputExceededException with AWS's text."""
-    return WireError(
-        "ProvisionedThroughputExceededException",
-        "The level of configured provisioned throughput for the table was exceeded. "
-        "Consider increasing your provisioning level with the UpdateTable API.",
-    )
 
 
 def table_not_found(what: str = "Requested resource not found") -> WireError:

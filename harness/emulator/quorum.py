@@ -37,7 +37,7 @@ class Quorum:
         """The request needs a quorum; several items of one request share it."""
         if not self._owed_ns:
             others = (region for region in replica.table.participants() if region != replica.region)
-            nearest_ns = min(matrix()[replica.region, other].p50_ns for other in others)
+            nearest_ns = min((matrix()[replica.region, other].p50_ns for other in others), default=0)
             self._owed_ns = self._rng.randint(*_SERVICE_NS) + nearest_ns
 
     def refuse_conflict(self, replica: Replica, key: Key, now_ns: int) -> None:

@@ -5,22 +5,22 @@ Every call is given the instant it happens at, and calls come in order of their 
 
 from __future__ import annotations
 
-import heapq
 import uuid
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from harness.emulator.faults import NO_FAULTS, Faults
+from harness.emulator.faults.fault import Fault
+from harness.emulator.faults.standing import Standing, StandingFaults
 from harness.emulator.items import Item, Key, key_text
 from harness.emulator.lag import LagSpec, LagStream
+from harness.emulator.links import OF_LINKS, Departure, Link
 from harness.emulator.pace import FAST, Pace, Span
 from harness.emulator.quorum import Quorum
 from harness.emulator.rtt import matrix
-from harness.emulator.store import token
 from harness.emulator.tables import FOREVER, Catalogue, Replica
 from harness.emulator.truth import Truth
-from harness.emulator.versions import NEVER, Version
+from harness.emulator.versions import Version
 from harness.errors import UsageError
 from harness.units import NS_PER_MS, format_duration, parse_duration_ns
 
@@ -69,70 +69,8 @@ class Settings:
     seed: int
     eventual: EventualReads = EventualReads()
     pace: Pace = FAST
-    faults: Faults = NO_FAULTS
+    faults: tuple[Fault, ...] = ()
     ignored_updates: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A version on its way to one replica."""
-
-    version: Version
-    origin: Replica
-    replica: Replica
-    key: Key
-
-    def arrive(self, instant_ns: int, truth: Truth | None) -> None:
-        """Decide the arrival (again), and say so in the truth journal."""
-        self.version.arrive(self.replica.number, instant_ns)
-        if truth is not None:
-            visible_ns = None if instant_ns == NEVER else instant_ns
-            name, text = self.origin.table.name, key_text(self.key)
-            commit_ns = self.version.commit_ns
-            truth.visible(self.origin.region, self.replica.region, name, text, commit_ns, visible_ns)
-
-
-class Link:
-    """The one-way path between two Regions. `under_way` holds what has not arrived, earliest first.
-
-    `outages` are the instants [start, end) between which nothing arrives, in order.
-    """
-
-    def __init__(self, stream: LagStream, paused: bool) -> None:
-        self._stream = stream
-        self.paused = paused
-        self.outages: list[tuple[int, int]] = []
-        self.under_way: list[tuple[int, int, Departure]] = []
-
-    def carry(self, departure: Departure, floor_ns: int, now_ns: int, truth: Truth | None) -> None:
-        """Send a version off; it arrives after the link's lag, and not before `floor_ns`."""
-        commit_ns = departure.version.commit_ns
-        arrival_ns = NEVER
-        if not self.paused:
-            lag_ns = self._stream.draw_ns(now_ns, token(departure.key[0]))
-            arrival_ns = max(now_ns + lag_ns, commit_ns, floor_ns, departure.replica.active_ns)
-            for start_ns, end_ns in self.outages:
-                if start_ns <= arrival_ns < end_ns:
-                    arrival_ns = end_ns + lag_ns
-        departure.arrive(arrival_ns, truth)
-        under_way = self.under_way
-        while under_way and under_way[0][0] <= now_ns:
-            heapq.heappop(under_way)
-        heapq.heappush(under_way, (arrival_ns, departure.version.sequence, departure))
-
-    def resume(self, now_ns: int, truth: Truth | None) -> None:
-        """Let the backlog go: each version takes the lag of one committed now, one item's versions in order."""
-        if not self.paused:
-            return
-        self.paused = False
-        backlog, self.under_way = sorted(self.under_way, key=lambda entry: entry[1]), []
-        latest: dict[tuple[int, int, Key], int] = {}
-        for _, _, departure in backlog:
-            lane = (departure.origin.number, departure.replica.number, departure.key)
-            self.carry(departure, latest.get(lane, 0), now_ns, truth)
-            latest[lane] = departure.version.visible_ns[departure.replica.number]
-        for table in {id(entry[2].origin.table): entry[2].origin.table for entry in backlog}.values():
-            table.items.rewritten()
 
 
 class World:
@@ -147,7 +85,8 @@ class World:
         self.transactions: dict[str, tuple[list[Any], dict[str, Any]]] = {}  # by token: actions, answer
         self._truth = truth
         self._sequence = 0
-        self._first_write_ns: int | None = None
+        self.faults = StandingFaults(settings.faults, self.stream)
+        self._oldest_ns = settings.eventual.max_ns  # how far back a read may look
         self._rng = self.stream("world")
         self._staleness = self.stream("eventual")
         self._control = self.stream("control")
@@ -159,6 +98,8 @@ class World:
             )
             for pair in pairs
         }
+        for standing in self.faults.listed:
+            self._place(standing)
 
     def stream(self, name: str) -> Random:
         """An independent stream of random numbers, the same for the same seed and name."""
@@ -176,8 +117,14 @@ class World:
         """The instant a read at `now_ns` looks at: now, or a little earlier for a stale eventual read."""
         if consistent and replica.table.strong:
             self.quorum.agree(replica)
+        if consistent:
+            return now_ns
+        if self.faults.flaps:
+            flapped_ns = self.faults.flapped_ns(replica.region, now_ns)
+            if flapped_ns < now_ns:
+                return max(flapped_ns, replica.active_ns)
         eventual = self.settings.eventual
-        if consistent or self._staleness.random() >= eventual.share:
+        if self._staleness.random() >= eventual.share:
             return now_ns
         return max(now_ns - int(self._staleness.random() * eventual.max_ns), replica.active_ns)
 
@@ -186,8 +133,8 @@ class World:
         strong, items = replica.table.strong, replica.table.items
         if strong:
             self.quorum.refuse_conflict(replica, key, now_ns)
-        if self._first_write_ns is None:
-            self._schedule_outages(now_ns)
+        if not self.faults.began:
+            self.faults.first_write(now_ns)
         self._sequence += 1
         version = Version(item, size, now_ns, self._sequence, replica.number)
         if strong:
@@ -201,7 +148,7 @@ class World:
             link = self.links[replica.region, other.region]
             floor_ns = items.floor_ns(key, replica.number, other.number)
             link.carry(Departure(version, replica, other, key), floor_ns, now_ns, self._truth)
-        items.append(key, version, now_ns - self.settings.eventual.max_ns)
+        items.append(key, version, now_ns - self._oldest_ns)
 
     def _tell(self, replica: Replica, other: Replica, key: Key, version: Version) -> None:
         """A strongly consistent write is visible to strongly consistent reads everywhere at its instant."""
@@ -210,19 +157,43 @@ class World:
             eventual_ns = version.visible_ns[other.number]
             self._truth.visible(replica.region, other.region, name, key_text(key), at_ns, at_ns, eventual_ns)
 
-    def throttles(self, region: str, operation: str, now_ns: int) -> bool:
-        """Is this operation refused there, at this instant, for want of capacity?"""
-        first_ns = self._first_write_ns
-        if first_ns is None:
-            return False
-        return any(t.refuses(region, operation, now_ns - first_ns) for t in self.settings.faults.throttles)
+    def order(self, fault: Fault, now_ns: int) -> None:
+        """Let something go wrong, in a window that counts from now."""
+        standing = self.faults.order(fault, now_ns)
+        self._place(standing)
+        self._reroute(now_ns)
 
-    def _schedule_outages(self, first_write_ns: int) -> None:
-        self._first_write_ns = first_write_ns
-        for outage in self.settings.faults.outages:
-            for pair, link in self.links.items():
-                if outage.link in (None, pair):
-                    link.outages.append((first_write_ns + outage.start_ns, first_write_ns + outage.end_ns))
+    def clear_faults(self, now_ns: int) -> None:
+        """Let nothing go wrong any more; what was held up goes on, as after the end of its pause."""
+        self.faults.clear(now_ns)
+        self._reroute(now_ns)
+        for link in self.links.values():
+            link.faults.clear()
+            link.outages.clear()
+
+    def delete_tables(self, region: str, now_ns: int) -> None:
+        """Delete every table of a Region, whatever stands against it; what is under way there never arrives."""
+        for name in self.catalogue.in_region(region, now_ns):
+            replica = self.catalogue.find(region, name, now_ns)
+            if replica is None or replica.deleting_ns != FOREVER:
+                continue
+            replica.deleting_ns = now_ns
+            replica.left_ns = replica.gone_ns = now_ns + self.takes_ns(self.settings.pace.table)
+            for (_, to_region), link in self.links.items():
+                if to_region == region:
+                    link.forsake(replica, now_ns, self._truth)
+
+    def _place(self, standing: Standing) -> None:
+        fault = standing.fault
+        if standing.name == "flap":
+            self._oldest_ns = max(self._oldest_ns, fault.time_ns)
+        for pair, link in self.links.items():
+            if standing.name in OF_LINKS and fault.concerns_link(pair):
+                link.add(standing)
+
+    def _reroute(self, now_ns: int) -> None:
+        for link in self.links.values():
+            link.reroute(now_ns, self._truth)
 
     def resume(self, now_ns: int) -> None:
         """Let every paused link go on."""

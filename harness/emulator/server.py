@@ -12,61 +12,24 @@ arrival may be stamped with an instant before it was seen.
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import gc
-import sys
-import traceback
-from collections.abc import Callable
-from typing import Any
 
-import orjson
-
-from harness.emulator import batches, control, operations, queries, transactions
+from harness.emulator.admin import PREFIX, administer
 from harness.emulator.agenda import Agenda
-from harness.emulator.errors import WireError, not_supported, throttled
+from harness.emulator.dispatch import answer_request
+from harness.emulator.errors import WireError
+from harness.emulator.faults.request import Strike, damaged
+from harness.emulator.faults.standing import Standing
+from harness.emulator.ports import HOST, Ports
 from harness.emulator.replication import World
 from harness.emulator.rtt import DelayStream, PairRtt
 from harness.emulator.truth import Truth
 from harness.emulator.wire import Arrived, Connection, region_of, response
-from harness.errors import UsageError
 from harness.measure.clock import now_ns
-from harness.units import NS_PER_MS
+from harness.units import FOREVER_NS, NS_PER_MS
 
-HOST = "127.0.0.1"
-_PREFIX = b"DynamoDB_20120810."
 _COLLECT_AFTER = 200
 _FLUSH_AFTER_NS = 400 * NS_PER_MS
-
-Operation = Callable[[World, str, dict[str, Any], int], dict[str, Any]]
-OPERATIONS: dict[bytes, Operation] = {
-    b"BatchGetItem": batches.batch_get_item,
-    b"BatchWriteItem": batches.batch_write_item,
-    b"TransactWriteItems": transactions.transact_write_items,
-    b"CreateTable": control.create_table,
-    b"DeleteItem": operations.delete_item,
-    b"DeleteTable": control.delete_table,
-    b"DescribeTable": control.describe_table,
-    b"GetItem": operations.get_item,
-    b"ListTables": control.list_tables,
-    b"PutItem": operations.put_item,
-    b"Query": queries.query,
-    b"Scan": queries.scan,
-    b"UpdateItem": operations.update_item,
-    b"UpdateTable": control.update_table,
-}
-_KNOWN_ELSEWHERE = frozenset(
-    b"BatchExecuteStatement CreateBackup CreateGlobalTable DeleteBackup DeleteResourcePolicy DescribeBackup "
-    b"DescribeContinuousBackups DescribeContributorInsights DescribeEndpoints DescribeExport DescribeGlobalTable "
-    b"DescribeGlobalTableSettings DescribeImport DescribeKinesisStreamingDestination DescribeLimits "
-    b"DescribeTableReplicaAutoScaling DescribeTimeToLive DisableKinesisStreamingDestination "
-    b"EnableKinesisStreamingDestination ExecuteStatement ExecuteTransaction ExportTableToPointInTime "
-    b"GetResourcePolicy ImportTable ListBackups ListContributorInsights ListExports ListGlobalTables ListImports "
-    b"ListTagsOfResource PutResourcePolicy RestoreTableFromBackup RestoreTableToPointInTime TagResource "
-    b"TransactGetItems UntagResource UpdateContinuousBackups UpdateContributorInsights "
-    b"UpdateGlobalTable UpdateGlobalTableSettings UpdateKinesisStreamingDestination "
-    b"UpdateTableReplicaAutoScaling UpdateTimeToLive".split()
-)
 
 
 class Server:
@@ -74,16 +37,15 @@ class Server:
 
     def __init__(self, world: World, rtt: dict[str, PairRtt], truth: Truth | None = None) -> None:
         self.world = world
-        self.ports: dict[str | None, int] = {}
+        self._ports = Ports(self)
         self._delays = {
             region: DelayStream(pair, world.stream(f"rtt/{region}")) for region, pair in rtt.items()
         }
         self._agenda = Agenda()
         self._truth = truth
-        self._listeners: list[asyncio.Server] = []
-        self._connections: set[Connection] = set()
         self._lost = 0
         self._answers = 0
+        world.faults.on_change.append(self._expect)
         if truth is not None:
             truth.on_first = self._flush_soon
 
@@ -93,52 +55,28 @@ class Server:
         Raises:
             UsageError: a port is taken.
         """
-        for offset, region in enumerate((None, *self.world.regions)):
-            wanted = port + offset if port else 0
-            await self._listen(region, wanted)
-
-    async def _listen(self, region: str | None, port: int) -> None:
-        def connection() -> Connection:
-            return Connection(self, region)
-
-        loop = asyncio.get_running_loop()
-        try:
-            listener = await loop.create_server(connection, HOST, port, backlog=1024)
-        except OverflowError:
-            raise UsageError(f"port {port} is beyond 65535; choose a lower --port") from None
-        except OSError as error:
-            reason = "already in use" if error.errno == errno.EADDRINUSE else error.strerror
-            raise UsageError(
-                f"port {port} on {HOST} is {reason}; choose another --port, or leave it out for any free one"
-            ) from None
-        self._listeners.append(listener)
-        self.ports[region] = listener.sockets[0].getsockname()[1]
+        await self._ports.listen(self.world.regions, port)
 
     def url(self, region: str | None = None) -> str:
         """The endpoint of a Region, or of the combined port."""
-        return f"http://{HOST}:{self.ports[region]}"
+        return f"http://{HOST}:{self._ports.numbers[region]}"
 
     async def close(self) -> None:
         """Close every port and connection, and flush the truth."""
-        for listener in self._listeners:
-            listener.close()
-        for connection in tuple(self._connections):
-            connection.close()
-        for listener in self._listeners:
-            await listener.wait_closed()
+        await self._ports.close()
         self._agenda.close()
         if self._truth is not None:
             self._truth.close()
 
     def opened(self, connection: Connection) -> None:
         """A client has connected."""
-        self._connections.add(connection)
+        self._ports.connections.add(connection)
 
     def lost(self, connection: Connection) -> None:
         """A client has gone. asyncio leaves a reference cycle of 1 KB behind; collected when a pause harms nobody."""
-        self._connections.discard(connection)
+        self._ports.connections.discard(connection)
         self._lost += 1
-        if not self._connections and self._lost >= _COLLECT_AFTER:
+        if not self._ports.connections and self._lost >= _COLLECT_AFTER:
             self._lost = 0
             gc.collect(0)
 
@@ -163,36 +101,52 @@ class Server:
     def _perform(
         self, connection: Connection, request: Arrived, region: str | None, nominal_ns: int, leave_ns: int
     ) -> None:
-        status = 200
-        try:
-            if request.path.startswith(b"/_admin/"):
-                body = self._administer(request, nominal_ns)
-            else:
-                operation = _operation(request)
-                if self.world.throttles(str(region), _name(request), nominal_ns):
-                    raise throttled()
-                body = operation(self.world, str(region), _json(request.body), nominal_ns)
-        except WireError as error:
-            status, body = error.status, error.body()
-        except Exception:  # a defect must not take the other Regions down
-            traceback.print_exc(file=sys.stderr)
-            error_ = WireError("InternalServerError", "The emulator failed; see its standard error", 500)
-            status, body = error_.status, error_.body()
+        strike = None
+        if request.path.startswith(PREFIX):
+            status, body = administer(self.world, request, nominal_ns)
+        elif region in self._ports.down:
+            connection.reset()
+            return
+        else:
+            status, body, strike = answer_request(self.world, str(region), request, nominal_ns)
         self._answers += 1
         leave_ns += self.world.quorum.settle()
         answer = response(status, body, self._answers, request.keep_alive)
-        self._agenda.at(leave_ns, connection.answer, answer, request.keep_alive)
+        if strike is None:
+            self._agenda.at(leave_ns, connection.answer, answer, request.keep_alive)
+        else:
+            self._agenda.at(leave_ns + strike.delay_ns, _send, connection, answer, request.keep_alive, strike)
 
     def _refuse(self, connection: Connection, request: Arrived, error: WireError) -> None:
         self._answers += 1
         answer = response(error.status, error.body(), self._answers, request.keep_alive)
         connection.answer(answer, request.keep_alive)
 
-    def _administer(self, request: Arrived, instant_ns: int) -> dict[str, Any]:
-        if request.method != b"POST" or request.path != b"/_admin/resume":
-            raise WireError("UnknownOperationException", "The emulator knows POST /_admin/resume", 404)
-        self.world.resume(instant_ns)
-        return {}
+    def _expect(self, standing: Standing, now_ns: int) -> None:
+        """A fault of whole Regions: put its instants on the agenda, among the requests."""
+        if standing.name == "region-down":
+            for instant_ns in {max(standing.start_ns, now_ns), standing.end_ns} - {FOREVER_NS}:
+                self._agenda.at(instant_ns, self._open_and_shut, instant_ns)
+        elif standing.name == "table-deleted":
+            instant_ns = max(standing.start_ns, now_ns)
+            self._agenda.at(instant_ns, self._delete_tables, standing, instant_ns)
+
+    def _open_and_shut(self, now_ns: int) -> None:
+        """Take down the Regions that should be away by now, and bring the others back."""
+        away = [s for s in self.world.faults.listed if s.name == "region-down" and s.active(now_ns)]
+        for region in self.world.regions:
+            causes = [standing for standing in away if standing.fault.concerns(region)]
+            if causes and region not in self._ports.down:
+                causes[0].struck += 1
+                self._ports.take_down(region)
+            elif not causes and region in self._ports.down:
+                self._ports.bring_back(region)
+
+    def _delete_tables(self, standing: Standing, now_ns: int) -> None:
+        if standing.strikes(now_ns):
+            for region in self.world.regions:
+                if standing.fault.concerns(region):
+                    self.world.delete_tables(region, now_ns)
 
     def _flush_soon(self) -> None:
         self._agenda.at(now_ns() + _FLUSH_AFTER_NS, self._flush)
@@ -202,30 +156,13 @@ class Server:
             self._truth.flush()
 
 
-def _name(request: Arrived) -> str:
-    return request.target.removeprefix(_PREFIX).decode()
-
-
-def _operation(request: Arrived) -> Operation:
-    """What a request asks for."""
-    if not request.authorization:
-        raise WireError("MissingAuthenticationTokenException", "Missing Authentication Token")
-    if request.too_large:
-        raise WireError("RequestEntityTooLarge", "Request body is larger than 16 MB", 413)
-    name = request.target.removeprefix(_PREFIX)
-    operation = OPERATIONS.get(name) if name != request.target and request.method == b"POST" else None
-    if operation is not None:
-        return operation
-    if name in _KNOWN_ELSEWHERE:
-        raise not_supported(name.decode())
-    raise WireError("UnknownOperationException", "")
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise WireError("SerializationException", "The request body is not JSON") from None
-    if type(request) is not dict:
-        raise WireError("SerializationException", "The request body is not a JSON object")
-    return request
+def _send(connection: Connection, answer: bytes, keep_alive: bool, strike: Strike) -> None:
+    """Send what is left of a struck answer."""
+    if strike.broken == "reset":
+        connection.reset()
+    elif strike.broken == "cut":
+        connection.answer(damaged(answer, "cut"), keep_alive=False)
+    elif strike.broken in ("checksum", "garbage"):
+        connection.answer(damaged(answer, strike.broken), keep_alive)
+    elif strike.broken is None:
+        connection.answer(answer, keep_alive)

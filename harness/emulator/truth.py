@@ -3,6 +3,8 @@
 One JSON line per write and replica, instants on CLOCK_MONOTONIC:
 {"from", "to", "table", "key", "commit_ns", "visible_ns"}
 Of a strongly consistent table `visible_ns` is for strongly consistent reads, and "eventual_ns" for the others.
+A later line of the same write stands in place of an earlier one: its arrival was decided again when a fault came or
+went. `visible_ns` is null while its link is paused, and for good where it is lost.
 Lines wait in memory until `flush()`; whoever owns the journal calls it at least twice a second and at the end.
 """
 
@@ -47,7 +49,7 @@ class Truth:
         visible_ns: int | None,
         eventual_ns: int | None = None,
     ) -> None:
-        """A write of `origin` becomes visible at `replica`; None where its link is paused."""
+        """A write of `origin` becomes visible at `replica`; None where it does not, so far."""
         record = {
             "from": origin,
             "to": replica,

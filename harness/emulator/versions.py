@@ -11,6 +11,8 @@ from harness.emulator.items import Item
 
 NEVER = 1 << 62
 """The arrival of a version whose link is paused."""
+LOST = NEVER + 1
+"""The arrival of a version that nothing will ever bring there; later ones do not wait for it."""
 
 
 class Version:
@@ -60,21 +62,24 @@ class ItemHistory:
         """The earliest arrival at `replica` that keeps versions from `origin` in order."""
         for version in reversed(self.versions):
             if version.origin == origin:
-                return version.visible_ns.get(replica, 0)
+                arrival_ns = version.visible_ns.get(replica, 0)
+                if arrival_ns != LOST:
+                    return arrival_ns
         return 0
 
     def prune(self, horizon_ns: int) -> None:
         """Forget what no read at or after `horizon_ns` can return.
 
         The newest version that has arrived everywhere hides all older ones for good. Those still under way are
-        kept until they arrive: their arrival can be rewritten, and it keeps later ones in order.
+        kept until they arrive: their arrival can be rewritten, and it keeps later ones in order. Lost ones are not.
         """
         versions = self.versions
         newest = len(versions) - 1
         while newest >= 0 and versions[newest].settled_ns > horizon_ns:
             newest -= 1
         if newest > 0:
-            self.versions = [v for v in versions[:newest] if v.settled_ns > horizon_ns] + versions[newest:]
+            under_way = [v for v in versions[:newest] if horizon_ns < v.settled_ns != LOST]
+            self.versions = under_way + versions[newest:]
 
     @property
     def settled(self) -> bool:

@@ -7,6 +7,8 @@ only has to be there: Authorization tells the Region on the combined port.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from functools import lru_cache
 from typing import Protocol
@@ -20,7 +22,16 @@ from harness.measure.clock import now_ns
 
 MAX_BODY_BYTES = 16 << 20
 _MAX_WAITING = 16
-_REASONS = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 409: b"Conflict", 413: b"Payload Too Large"}
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_REASONS = {
+    200: b"OK",
+    400: b"Bad Request",
+    404: b"Not Found",
+    409: b"Conflict",
+    413: b"Payload Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+}
 
 
 class Arrived:
@@ -123,6 +134,13 @@ class Connection(asyncio.Protocol):
         """Close once what was written is sent."""
         if self._transport is not None:
             self._transport.close()
+
+    def reset(self) -> None:
+        """Break the connection (RST), whatever is still to be sent."""
+        if self._transport is not None:
+            raw = self._transport.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._transport.abort()
 
     def on_url(self, url: bytes) -> None:
         """Part of httptools' protocol."""

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.emulator.faults import parse_faults
+from harness.emulator.faults.grammar import parse_faults
+from harness.emulator.faults.kinds import KINDS
+from harness.emulator.faults.request import Strike, strike_at
 from harness.errors import UsageError
 from harness.measure.clock import now_ns
 from tests.emulator.processes import boto_client, create_global_table, emulator
@@ -15,13 +22,13 @@ REGIONS = (OREGON, SYDNEY, IRELAND)
 FIRST = 100 * S
 
 
-def faulty(*pauses: str, throttles: tuple[str, ...] = ()) -> Client:
-    faults = parse_faults(pauses, throttles, REGIONS)
-    return global_table(*REGIONS, lag="constant=1s", faults=faults)
+def faulty(*faults: str, lag: str = "constant=1s", **more: Any) -> Client:
+    """A global table of three Regions in which these go wrong."""
+    return global_table(*REGIONS, lag=lag, faults=parse_faults(faults, REGIONS), **more)
 
 
 def test_what_would_arrive_during_a_pause_arrives_its_own_lag_after_it() -> None:
-    client = faulty("2s-5s")
+    client = faulty("pause=2s-5s")
     for name, at_s in (("before", 0), ("under way", 1.5), ("during", 3), ("after", 4.5)):
         client.put(OREGON, FIRST + int(at_s * S), name)
     visible = {"before": 1.0, "under way": 6.0, "during": 6.0, "after": 5.5}
@@ -33,7 +40,7 @@ def test_what_would_arrive_during_a_pause_arrives_its_own_lag_after_it() -> None
 
 
 def test_a_pause_of_one_link_leaves_the_others_alone() -> None:
-    client = faulty(f"{OREGON}/{SYDNEY}=0s-5s")
+    client = faulty(f"pause:{OREGON}/{SYDNEY}=0s-5s")
     client.put(OREGON, FIRST, "x")
     client.put(SYDNEY, FIRST, "y")
     assert client.get(IRELAND, FIRST + S, "x") is not None
@@ -43,8 +50,7 @@ def test_a_pause_of_one_link_leaves_the_others_alone() -> None:
 
 
 def test_versions_of_an_item_keep_their_order_through_a_pause() -> None:
-    faults = parse_faults(["1s-3s"], [], REGIONS)
-    client = global_table(*REGIONS, lag="median=400ms,sigma=1", faults=faults)
+    client = faulty("pause=1s-3s", lag="median=400ms,sigma=1")
     for n in range(100):
         client.put(OREGON, FIRST + n * 30 * MS, "x", f"{n:03}")
     shown = [client.get(SYDNEY, FIRST + t * 10 * MS, "x") for t in range(1000)]
@@ -53,46 +59,125 @@ def test_versions_of_an_item_keep_their_order_through_a_pause() -> None:
     assert values[-1] == "099"
 
 
+def struck(client: Client, region: str, operation: str, at_s: float) -> Strike | None:
+    """What a request so long after the first write meets."""
+    return strike_at(client.world.faults, region, operation, FIRST + int(at_s * S))
+
+
 def test_throttling_counts_from_the_first_write_and_only_there_and_only_that() -> None:
-    world = faulty(throttles=(f"{SYDNEY}:reads=1s-2s", f"{IRELAND}=3s-4s")).world
-    assert not world.throttles(SYDNEY, "GetItem", FIRST + S)
-    client = Client(world)
+    client = faulty(f"throttle:{SYDNEY}:reads=1s-2s", f"throttle:{IRELAND}=3s-4s")
+    assert not struck(client, SYDNEY, "GetItem", 1)
     client.put(OREGON, FIRST, "x")
+    assert struck(client, SYDNEY, "Query", 1)
+    assert not struck(client, SYDNEY, "Query", 0.9)
+    assert not struck(client, SYDNEY, "Query", 2)
+    assert not struck(client, SYDNEY, "PutItem", 1)
+    assert not struck(client, OREGON, "Query", 1)
+    assert struck(client, IRELAND, "PutItem", 3)
+    assert struck(client, IRELAND, "BatchGetItem", 3)
+    assert not struck(client, IRELAND, "DescribeTable", 3)
 
-    def refused(region: str, operation: str, age_s: float) -> bool:
-        return world.throttles(region, operation, FIRST + int(age_s * S))
 
-    assert refused(SYDNEY, "Query", 1)
-    assert not refused(SYDNEY, "Query", 0.9)
-    assert not refused(SYDNEY, "Query", 2)
-    assert not refused(SYDNEY, "PutItem", 1)
-    assert not refused(OREGON, "Query", 1)
-    assert refused(IRELAND, "PutItem", 3)
-    assert refused(IRELAND, "BatchGetItem", 3)
-    assert not refused(IRELAND, "DescribeTable", 3)
+def test_a_share_is_drawn_from_the_seed() -> None:
+    def draws(seed: int) -> list[bool]:
+        client = faulty("reset:30%=0s-", seed=seed)
+        client.put(OREGON, FIRST, "x")
+        return [struck(client, OREGON, "GetItem", n) is not None for n in range(1000)]
+
+    assert draws(1) == draws(1) != draws(2)
+    assert 250 < sum(draws(1)) < 350
 
 
 @pytest.mark.parametrize(
-    ("pauses", "throttles", "says"),
+    ("text", "words"),
     [
-        (["8s"], [], "8s-16s"),
-        ([f"{OREGON}=1s-2s"], [], "FROM/TO"),
-        ([f"{OREGON}/mars-1=1s-2s"], [], "mars-1"),
-        ([], ["1s-2s"], "REGION=8s-16s"),
-        ([], [f"{OREGON}:deletes=1s-2s"], "REGION:reads"),
-        ([], ["mars-1=1s-2s"], "emulated are us-west-2"),
+        ("pause=8s-16s", "every link paused from 8.00 s to 16.0 s after the first write"),
+        (f"pause:{OREGON}/{SYDNEY}=8s-", f"{OREGON} → {SYDNEY} paused from 8.00 s after the first write on"),
+        (
+            f"throttle:30%:reads:{SYDNEY}=2s-4s",
+            f"{SYDNEY} throttles reads, 30 % of them, from 2.00 s to 4.00 s after the first write",
+        ),
+        (
+            "500:after:PutItem=0s-1s",
+            "every Region answers PutItem with 500, having performed them, from 0 s to 1.00 s after the first write",
+        ),
+        (
+            f"slow:200ms:{OREGON}:{SYDNEY}:0.5=0s-1s",
+            f"each of {OREGON} and {SYDNEY} answers requests 200 ms late, 50 % of them, from 0 s to 1.00 s after the first write",
+        ),
     ],
 )
-def test_what_is_no_fault_is_refused(pauses: list[str], throttles: list[str], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        parse_faults(pauses, throttles, REGIONS)
+def test_a_fault_is_told_in_words(text: str, words: str) -> None:
+    (fault,) = parse_faults([text], REGIONS)
+    assert fault.describe() == words
 
 
-def test_a_client_sees_the_throttling_as_dynamodb_words_it() -> None:
-    with emulator("--throttle", f"{SYDNEY}:reads=0s-1h") as process:
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_can_be_written_with_all_it_takes(name: str) -> None:
+    kind = KINDS[name]
+    written = {
+        "region": SYDNEY,
+        "operation": "reads",
+        "link": f"{OREGON}/{SYDNEY}",
+        "share": "12.5%",
+        "time": "70ms",
+        "after": "after",
+    }
+    text = ":".join((name, *(written[option] for option in sorted(kind.takes)))) + "=1s-"
+    (fault,) = parse_faults([text], REGIONS)
+    assert fault.share == (0.125 if "share" in kind.takes else 1.0)
+    assert fault.time_ns == (70 * MS if "time" in kind.takes else 0)
+    assert fault.describe().endswith("from 1.00 s after the first write on")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("pause", "KIND"),
+        ("pause=8s", "8s-16s"),
+        ("pause=4s-2s", "must end after"),
+        (f"pause:{OREGON}=1s-2s", "pause takes no Region; it takes a link FROM/TO"),
+        (f"pause:{OREGON}/mars-1=1s-2s", "mars-1"),
+        (f"pause:{OREGON}/{OREGON}=1s-2s", "between two Regions"),
+        (f"throttle:{OREGON}:deletes=1s-2s", "'deletes' is nothing that throttle takes"),
+        ("throttle:mars-1=1s-2s", "emulated Regions are us-west-2"),
+        ("throttle:0=1s-2s", "not a share"),
+        ("throttle:130%=1s-2s", "not a share"),
+        ("throttle:30%:0.3=1s-2s", "twice"),
+        ("throttle:after=1s-2s", "throttle takes no before or after"),
+        ("slow=1s-2s", "slow needs a duration"),
+        ("slow:0s=1s-2s", "above zero"),
+        ("partition=1s-2s", "partition needs a Region"),
+        ("region-down=1s-2s", "needs a Region"),
+        (f"table-deleted:{OREGON}=1s-2s", "does not come back"),
+        ("resett=1s-2s", "did you mean reset"),
+        ("=1s-2s", "kinds are throttle"),
+    ],
+)
+def test_what_is_no_fault_is_refused(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)) as refusal:
+        parse_faults([text], REGIONS)
+    assert "\n" not in str(refusal.value)
+
+
+def test_bad_faults_end_the_process_with_a_sentence() -> None:
+    command = [sys.executable, "-m", "harness.emulator", "--regions", OREGON, "--fault", "resett=1s-2s"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "harness.emulator: fault 'resett=1s-2s': there is no kind 'resett'; did you mean reset?\n"
+    )
+
+
+def test_the_older_flags_are_spellings_of_faults() -> None:
+    flags = ("--pause", "1h-2h", "--throttle", f"{SYDNEY}:reads=0s-1h", "--fault", "cut:writes=1h-2h")
+    with emulator(*flags) as process:
         create_global_table(process)
         assert process.ready["faults"] == [
-            f"{SYDNEY} throttles reads from 0 s to 60 min 0 s after the first write"
+            "every link paused from 60 min 0 s to 2.0 h after the first write",
+            f"{SYDNEY} throttles reads from 0 s to 60 min 0 s after the first write",
+            "every Region sends half of its answers to writes from 60 min 0 s to 2.0 h after the first write",
         ]
         key = {"pk": {"S": "x"}}
         with (
@@ -107,7 +192,7 @@ def test_a_client_sees_the_throttling_as_dynamodb_words_it() -> None:
 
 
 def test_a_pause_is_kept_by_the_process() -> None:
-    with emulator("--lag", "constant=1ms", "--pause", "0s-700ms") as process:
+    with emulator("--lag", "constant=1ms", "--fault", "pause=0s-700ms") as process:
         create_global_table(process)
         with (
             boto_client(process.url(OREGON), OREGON) as here,

@@ -38,9 +38,11 @@ class Accuracy:
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null while on its way), eventual_ns.
+    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null while on its way), eventual_ns; a row
+    per write.
 
-    The last is when eventually consistent reads of a strongly consistent table see the write, null for other tables.
+    The last is when eventually consistent reads of a strongly consistent table see the write, null for other tables. Of
+    several lines of one write the last holds: its arrival was decided again.
 
     Raises:
         DamagedRun: missing, or a line is not JSON.
@@ -54,6 +56,7 @@ def read_truth(path: Path) -> pd.DataFrame:
     except orjson.JSONDecodeError as error:
         raise DamagedRun(f"{path} is damaged: {error}") from None
     truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", *_INSTANTS])
+    truth = truth.drop_duplicates(["from", "to", "table", "key", "commit_ns"], keep="last", ignore_index=True)
     return truth.astype(dict.fromkeys(_INSTANTS, "Int64"))
 
 

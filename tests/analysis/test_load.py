@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import harness
+from harness.analysis.ground_truth import read_truth
 from harness.errors import DamagedRun, HarnessError, UsageError
 from tests.test_compare import record_run
 
@@ -166,3 +168,14 @@ def test_compare_can_be_called_whether_or_not_its_verb_was_imported(first: str, 
 def test_a_copy_of_a_run_elsewhere_is_loaded_by_its_path(results: Path, tmp_path: Path) -> None:
     shutil.copytree(results / "run-a", tmp_path / "moved")
     assert harness.load_run(tmp_path / "moved").pairs == [("us-west-2", "ap-southeast-2")]
+
+
+def test_of_several_lines_of_one_write_the_last_is_the_truth(tmp_path: Path) -> None:
+    def line(key: str, visible: str) -> str:
+        return f'{{"from": "a", "to": "b", "table": "t", "key": "{key}", "commit_ns": 1, "visible_ns": {visible}}}\n'
+
+    path = tmp_path / "truth.jsonl"
+    path.write_text(line("x", "null") + line("y", "7") + line("x", "9") + line("y", "null"))
+    truth = read_truth(path)
+    assert list(truth["key"]) == ["x", "y"]
+    assert truth["visible_ns"].tolist() == [9, pd.NA]

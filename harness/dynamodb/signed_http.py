@@ -15,8 +15,10 @@ import functools
 import ssl
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import aiohttp
+import botocore.exceptions as boto
 import orjson
 from aiohttp import payload
 from aiohttp.abc import AbstractStreamWriter
@@ -41,8 +43,8 @@ class Exchange:
     """One request and its answer.
 
     `failure` is None for an answer that can be used, else throttled, server_error (5xx, or an answer that is not
-    what was asked for), timeout, connection (broken or refused) or rejected (any other error of the service).
-    `sent_ns` is None where nothing was sent.
+    what was asked for or not what was sent, by its checksum), timeout, connection (broken or refused) or rejected (any
+    other error of the service, or no credentials to ask it with). `sent_ns` is None where nothing was sent.
     """
 
     sent_ns: int | None
@@ -97,6 +99,14 @@ class SignedHttp:
         response: Any = None
         try:
             frozen = await self._credentials.get_frozen_credentials()
+        except (
+            boto.BotoCoreError,
+            boto.ClientError,
+            RuntimeError,
+        ) as error:  # their texts may quote a secret
+            text = f"credentials could not be refreshed ({type(error).__name__}); log in again"
+            return Exchange(None, now_ns(), {}, "rejected", text)
+        try:
             headers = self._signer.headers(operation, body, frozen, wall_ns())
             async with self._session.post(self._url, data=request, headers=headers) as response:
                 raw = await response.read()
@@ -110,6 +120,9 @@ class SignedHttp:
 
 def _exchange(sent_ns: int | None, response: _StampedResponse, raw: bytes) -> Exchange:
     received_ns, fresh = response.first_byte_ns, response.new_connection
+    if not _intact(response, raw):
+        text = f"HTTP {response.status} with a body that does not match its x-amz-crc32"
+        return Exchange(sent_ns, received_ns, {}, "server_error", text, fresh)
     try:
         answer = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -126,6 +139,12 @@ def _exchange(sent_ns: int | None, response: _StampedResponse, raw: bytes) -> Ex
     else:
         failure = "server_error" if response.status >= 500 else "rejected"
     return Exchange(sent_ns, received_ns, {}, failure, error, fresh)
+
+
+def _intact(response: _StampedResponse, raw: bytes) -> bool:
+    """Is the body the one that was sent? Servers other than AWS may not say."""
+    told = response.headers.get("x-amz-crc32")
+    return told is None or told == str(crc32(raw))
 
 
 class _StampedBody(payload.BytesPayload):

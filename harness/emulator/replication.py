@@ -168,8 +168,7 @@ class World:
         self.faults.clear(now_ns)
         self._reroute(now_ns)
         for link in self.links.values():
-            link.faults.clear()
-            link.outages.clear()
+            link.faults.clear()  # outages stay: what they have held up is still under way
 
     def delete_tables(self, region: str, now_ns: int) -> None:
         """Delete every table of a Region, whatever stands against it; what is under way there never arrives."""

@@ -103,10 +103,20 @@ class Http:
         self._connection.close()
 
     def post(
-        self, body: bytes = b"{}", headers: dict[str, str] | None = None, path: str = "/"
+        self,
+        body: bytes = b"{}",
+        headers: dict[str, str] | None = None,
+        path: str = "/",
+        method: str = "POST",
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
-        """(status, JSON, headers) of one POST."""
-        self._connection.request("POST", path, body, signed() if headers is None else headers)
+        """(status, JSON, headers) of one POST, or of another method."""
+        self._connection.request(method, path, body, signed() if headers is None else headers)
         response = self._connection.getresponse()
         raw = response.read()
         return response.status, orjson.loads(raw), {k.lower(): v for k, v in response.getheaders()}
+
+    def faults(self, method: str = "GET", *faults: str) -> list[dict[str, Any]]:
+        """What is wrong with the emulator, once it was asked to add (POST) or to clear (DELETE) faults."""
+        status, answer, _ = self.post(" ".join(faults).encode(), {}, "/_admin/faults", method)
+        assert status == 200, answer
+        return list(answer["faults"])

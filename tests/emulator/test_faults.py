@@ -27,38 +27,6 @@ def faulty(*faults: str, lag: str = "constant=1s", **more: Any) -> Client:
     return global_table(*REGIONS, lag=lag, faults=parse_faults(faults, REGIONS), **more)
 
 
-def test_what_would_arrive_during_a_pause_arrives_its_own_lag_after_it() -> None:
-    client = faulty("pause=2s-5s")
-    for name, at_s in (("before", 0), ("under way", 1.5), ("during", 3), ("after", 4.5)):
-        client.put(OREGON, FIRST + int(at_s * S), name)
-    visible = {"before": 1.0, "under way": 6.0, "during": 6.0, "after": 5.5}
-    for name, at_s in visible.items():
-        instant_ns = FIRST + int(at_s * S)
-        assert client.get(SYDNEY, instant_ns - MS, name) is None, name
-        assert client.get(SYDNEY, instant_ns, name) is not None, name
-        assert client.get(IRELAND, instant_ns - MS, name) is None, name
-
-
-def test_a_pause_of_one_link_leaves_the_others_alone() -> None:
-    client = faulty(f"pause:{OREGON}/{SYDNEY}=0s-5s")
-    client.put(OREGON, FIRST, "x")
-    client.put(SYDNEY, FIRST, "y")
-    assert client.get(IRELAND, FIRST + S, "x") is not None
-    assert client.get(OREGON, FIRST + S, "y") is not None
-    assert client.get(SYDNEY, FIRST + 5 * S, "x") is None
-    assert client.get(SYDNEY, FIRST + 6 * S, "x") is not None
-
-
-def test_versions_of_an_item_keep_their_order_through_a_pause() -> None:
-    client = faulty("pause=1s-3s", lag="median=400ms,sigma=1")
-    for n in range(100):
-        client.put(OREGON, FIRST + n * 30 * MS, "x", f"{n:03}")
-    shown = [client.get(SYDNEY, FIRST + t * 10 * MS, "x") for t in range(1000)]
-    values = [item["v"]["S"] for item in shown if item]
-    assert values == sorted(values)
-    assert values[-1] == "099"
-
-
 def struck(client: Client, region: str, operation: str, at_s: float) -> Strike | None:
     """What a request so long after the first write meets."""
     return strike_at(client.world.faults, region, operation, FIRST + int(at_s * S))
@@ -103,7 +71,8 @@ def test_a_share_is_drawn_from_the_seed() -> None:
         ),
         (
             f"slow:200ms:{OREGON}:{SYDNEY}:0.5=0s-1s",
-            f"each of {OREGON} and {SYDNEY} answers requests 200 ms late, 50 % of them, from 0 s to 1.00 s after the first write",
+            f"each of {OREGON} and {SYDNEY} answers requests 200 ms late, 50 % of them, from 0 s to 1.00 s after the "
+            "first write",
         ),
     ],
 )

@@ -38,17 +38,19 @@ class Accuracy:
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null while on its way), eventual_ns; a row
-    per write.
+    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null where it never arrived), eventual_ns.
 
-    The last is when eventually consistent reads of a strongly consistent table see the write, null for other tables. Of
-    several lines of one write the last holds: its arrival was decided again.
+    One row per commit and replica, in order of commit. A commit whose arrival was decided again, as when a paused link
+    goes on, counts by its last line; a line that a killed emulator did not finish is left out. The last column is when
+    eventually consistent reads of a strongly consistent table see the write, null for other tables.
 
     Raises:
         DamagedRun: missing, or a line is not JSON.
     """
     try:
-        rows = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        rows = [
+            orjson.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"
+        ]
     except OSError as error:
         raise DamagedRun(
             f"cannot read {path}: {error.strerror}; only runs on the emulator have one"
@@ -56,8 +58,10 @@ def read_truth(path: Path) -> pd.DataFrame:
     except orjson.JSONDecodeError as error:
         raise DamagedRun(f"{path} is damaged: {error}") from None
     truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", *_INSTANTS])
-    truth = truth.drop_duplicates(["from", "to", "table", "key", "commit_ns"], keep="last", ignore_index=True)
-    return truth.astype(dict.fromkeys(_INSTANTS, "Int64"))
+    truth = truth.astype(dict.fromkeys(_INSTANTS, "Int64"))
+    commit = ["from", "to", "table", "key", "commit_ns"]
+    truth = truth.drop_duplicates(commit, keep="last")
+    return truth.sort_values("commit_ns", kind="stable", ignore_index=True)
 
 
 def committed_by(joined: pd.DataFrame) -> pd.Series[bool]:

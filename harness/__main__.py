@@ -11,6 +11,7 @@ VERBS = {
     "demo": "the AWS demo this project grew from, step by step, with measured times",
     "experiment": "a question as a TOML file: swept, measured, resumed where it stopped",
     "report": "rebuild samples, summary and plots of a run from its journal",
+    "check": "does a run keep every promise: invariants from its journal, samples, summary and truth",
     "emulator": "several Regions of DynamoDB on this machine, with replication lag",
 }
 

@@ -19,7 +19,18 @@ COMMANDS = [
 ]
 TESTED_ELSEWHERE = ("harness.emulator", "harness.calibrate")
 QUICK_RUN = ("--samples", "40", "--warmup", "0s", "--no-plots", "--timeout", "5s")
-VERBS = ("run", "compare", "experiment", "calibrate", "doctor", "table", "demo", "report", "emulator")
+VERBS = (
+    "run",
+    "compare",
+    "experiment",
+    "calibrate",
+    "doctor",
+    "table",
+    "demo",
+    "report",
+    "check",
+    "emulator",
+)
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,7 +47,7 @@ def shortened(module: str, arguments: list[str], tmp_path: Path) -> list[str]:
         return [*arguments, *QUICK_RUN, "--results", str(tmp_path)]
     if module == "harness.experiment":
         return [*arguments, "--samples", "10", "--no-plots", "--results", str(tmp_path)]
-    if module in ("harness.report", "harness.compare"):
+    if module in ("harness.report", "harness.compare", "harness.check"):
         example = max((ROOT / "results").glob("example-*/manifest.json")).parent
         shutil.copytree(example, tmp_path / "results" / "latest")
         return [*arguments, "--results", str(tmp_path / "results")]

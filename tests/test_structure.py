@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "measure": (*PLAN, "dynamodb"),
     "dynamodb": PLAN,
     "records": (*PLAN, "dynamodb"),
-    "analysis": (*PLAN, "dynamodb", "records", "terminal", "cli"),
+    "analysis": (*PLAN, "measure.strategies", "dynamodb", "records", "terminal", "cli"),
     "preflight": (*PLAN, "measure", "dynamodb", "analysis.gates"),
     "experiments": (
         *PLAN,
@@ -39,7 +39,19 @@ MAY_IMPORT = {
     "emulator": ("errors", "units", "regions", "measure.clock", "cli"),
 }
 VERBS = frozenset(
-    {"run", "compare", "experiment", "calibrate", "doctor", "table", "demo", "report", "cli", "__main__"}
+    {
+        "run",
+        "compare",
+        "experiment",
+        "calibrate",
+        "doctor",
+        "table",
+        "demo",
+        "report",
+        "check",
+        "cli",
+        "__main__",
+    }
 )
 ONLY_IN = {
     "boto3": "dynamodb",

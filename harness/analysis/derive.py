@@ -39,7 +39,9 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
         raise DamagedRun(f"{run.manifest} lacks {', '.join(missing)}: the run cannot be rebuilt from it")
     config = config_from_json(manifest["config"])
     contents = read_journal(run.journal)
-    _check_whole(run, contents)
+    check_whole(run, contents)
+    if contents.torn_bytes:
+        say(f"{run.journal}: dropped the last {contents.torn_bytes:,} bytes, a flush that was not completed")
     samples = join_samples(manifest["run_id"], config, contents.events)
     write_samples(run.samples, samples)
     summary = summarize_run(manifest, config, contents.events, samples)
@@ -49,8 +51,12 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
     return summary, samples
 
 
-def _check_whole(run: RunDirectory, contents: JournalContents) -> None:
-    """A journal torn by a crash is used as far as it goes; one cut short since its run was summarized is not."""
+def check_whole(run: RunDirectory, contents: JournalContents) -> None:
+    """A journal torn by a crash is used as far as it goes; one cut short since its run was summarized is not.
+
+    Raises:
+        DamagedRun: it is of the latter kind, or holds nothing.
+    """
     if not contents.events:
         raise DamagedRun(f"{run.journal} holds no whole flush: nothing was measured, or it was truncated")
     finished = any(isinstance(event, Phase) and event.name == "finished" for event in contents.events)
@@ -59,8 +65,6 @@ def _check_whole(run: RunDirectory, contents: JournalContents) -> None:
             f"{run.journal} is truncated: it lacks the end of a run that {run.summary.name} knows as finished; "
             f"restore it, or remove {run.summary.name} to rebuild from what is left"
         )
-    if contents.torn_bytes:
-        say(f"{run.journal}: dropped the last {contents.torn_bytes:,} bytes, a flush that was not completed")
 
 
 def _known_as_finished(run: RunDirectory) -> bool:

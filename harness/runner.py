@@ -183,23 +183,36 @@ async def _session(
             Journal(directory.journal) as journal,
         ):
             session = Session(run_id, request.config, stores, clock, journal.append)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, session.stop, signal.Signals(number).name)
-            shown = asyncio.create_task(show_progress(session.progress)) if request.show_progress else None
-            try:
-                await session.run()
-            finally:
-                if schema is not None:
-                    await session.tidy()
-                if shown is not None:
-                    shown.cancel()
-                    await asyncio.gather(shown, return_exceptions=True)
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    loop.remove_signal_handler(number)
+            with _stopped_by_signals(session):
+                shown = (
+                    asyncio.create_task(show_progress(session.progress)) if request.show_progress else None
+                )
+                try:
+                    await session.run()
+                finally:
+                    if schema is not None:
+                        await session.tidy()
+                    if shown is not None:
+                        shown.cancel()
+                        await asyncio.gather(shown, return_exceptions=True)
             return session.interrupted
     finally:
         clock.close()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(session: Session) -> Iterator[None]:
+    """SIGINT and SIGTERM end the session in order; afterwards they do what they did before."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        loop.add_signal_handler(number, session.stop, signal.Signals(number).name)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)  # which leaves the system's default: SIGTERM would kill
+            signal.signal(number, handler)
 
 
 def _silent(_: str) -> None:

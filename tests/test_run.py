@@ -327,6 +327,23 @@ def test_a_signal_keeps_what_was_measured_and_leaves_nothing_behind(
     assert outcomes.pop("planned") == sum(outcomes.values()) == 2000
 
 
+def test_once_measured_a_signal_does_what_it_did_before_the_run(tmp_path: Path) -> None:
+    code = f"""
+import signal
+from pathlib import Path
+from harness.measure.plan import Polling, RunConfig, Workload
+from harness.runner import RunRequest, perform_run
+before = {{number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}}
+before[signal.SIGTERM] = lambda number, frame: None
+signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+config = RunConfig(("us-west-2",), (("eu-west-1",),), Workload(3, warmup_ns=0))
+perform_run(RunRequest(config, results=Path({str(tmp_path)!r}), quiet=True, show_progress=False))
+assert {{number: signal.getsignal(number) for number in before}} == before
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_after_kill_9_the_journal_is_readable_and_the_emulator_is_gone(tmp_path: Path) -> None:
     with long_run(tmp_path) as process:
         assert process.stderr is not None

@@ -22,6 +22,9 @@ def main(argv: Sequence[str]) -> ExitCode:
     parser.add_argument("--no-plots", action="store_true", help="draw no figures and no page")
     parser.add_argument("--open", action="store_true", help="show the page in the browser")
     parser.add_argument("--csv", action="store_true", help="write samples.csv as well")
+    witness = "ask CloudWatch again for its ReplicationLatency (AWS; =URL for another server)"
+    parser.add_argument("--witness", metavar="cloudwatch[=URL]", help=witness)
+    parser.add_argument("--profile", metavar="NAME", help="AWS profile, for --witness")
     arguments = parser.parse_args(argv)
     if arguments.open and arguments.no_plots:
         raise UsageError("--open shows the page that --no-plots leaves out; give one of them")
@@ -30,8 +33,11 @@ def main(argv: Sequence[str]) -> ExitCode:
     from harness.records.run_directory import find_run
     from harness.records.samples import write_csv
     from harness.terminal import make_console, print_summary
+    from harness.witness import ask_later
 
     directory = find_run(arguments.run, arguments.results)
+    if arguments.witness is not None:
+        ask_later(directory, arguments.witness, arguments.profile)
     summary, samples = derive_results(directory)
     if arguments.csv:
         write_csv(directory.samples_csv, samples)

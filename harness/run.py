@@ -16,6 +16,7 @@ from harness.measure.plan import RunConfig
 from harness.run_flags import build_config, make_parser, parse_tags
 from harness.thresholds import check_thresholds, parse_threshold
 from harness.units import format_count, format_duration
+from harness.witness import ask_witness, leave_unasked, parse_witness
 
 
 def main(argv: Sequence[str]) -> ExitCode:
@@ -27,6 +28,7 @@ def main(argv: Sequence[str]) -> ExitCode:
     thresholds = [parse_threshold(text) for text in arguments.fail_if]
     kind, endpoints = choose_target(arguments, config.regions)
     tags = parse_tags(arguments.tag)
+    witness = parse_witness(arguments.witness, kind)
     if arguments.dry_run or kind == "aws" or arguments.max_usd is not None:
         stream = sys.stdout if arguments.dry_run else sys.stderr
         _announce(config, kind, arguments.max_usd, stream, tidied=arguments.table is not None)
@@ -49,8 +51,13 @@ def main(argv: Sequence[str]) -> ExitCode:
             arguments.results,
             tags,
             ("python", "-m", "harness.run", *argv),
+            witness=None if witness is None else str(witness),
         )
     )
+    if witness is not None and finished.interrupted:
+        leave_unasked(finished.directory, witness)
+    elif witness is not None:
+        ask_witness(finished.directory, witness, arguments.profile)
 
     from harness.analysis.derive import derive_results
 

@@ -112,6 +112,8 @@ def _add_target(parser: Parser) -> None:
     )
     third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
     add("--quorum-witness", metavar="REGION", help=third)
+    witness = "afterwards ask CloudWatch for its ReplicationLatency too (AWS; =URL for another server)"
+    add("--witness", metavar="cloudwatch[=URL]", help=witness)
     lag = "emulator only: a preset, or median=400ms,sigma=0.3"
     add("--lag", default="typical", metavar="MODEL", help=lag)
 

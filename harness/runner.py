@@ -34,7 +34,10 @@ from harness.units import NS_PER_MS, NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run to perform: what (`config`), against what, and where its results go."""
+    """A run to perform: what (`config`), against what, and where its results go.
+
+    `witness` is who will be asked about it afterwards, by whoever performs it, as --witness has it.
+    """
 
     config: RunConfig
     kind: str = "local"
@@ -49,6 +52,7 @@ class RunRequest:
     argv: tuple[str, ...] = ()
     show_progress: bool = True
     quiet: bool = False
+    witness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,9 @@ def _measure(
     }
     write_json(
         directory.manifest,
-        describe_run(run_id, request.config, list(request.argv), description, dict(request.tags)),
+        describe_run(
+            run_id, request.config, list(request.argv), description, dict(request.tags), request.witness
+        ),
     )
     with contextlib.ExitStack() as stack:
         if schema is None:

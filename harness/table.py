@@ -43,6 +43,7 @@ def make_parser() -> Parser:
     )
     add("--from", dest="source", required=True, metavar="REGION", help="the Region the table is created in")
     add("--to", required=True, metavar="REGION[,REGION…]", help="the Regions of its replicas")
+    add("--witness", choices=("cloudwatch",), help="of the policy: with what harness.run --witness reads")
     add("--table", metavar="NAME", help="its name (of the policy: replication-latency-*, what runs make)")
     add("--consistency", choices=("eventual", "strong"), default="eventual", help="MREC or MRSC (eventual)")
     third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
@@ -71,8 +72,10 @@ def main(argv: Sequence[str]) -> ExitCode:
     from harness.target import parse_regions
 
     regions = RunConfig((arguments.source,), (parse_regions(arguments.to),)).regions
+    if arguments.witness and not arguments.iam_policy:
+        raise UsageError("--witness is for --iam-policy: a table is made and removed without it")
     if arguments.iam_policy:
-        return _print_policy(arguments.table, regions, _witness(arguments, regions))
+        return _print_policy(arguments, regions)
     if arguments.table is None:
         raise UsageError(f"--table NAME is needed: which table to {arguments.action}")
     from harness.records.ledger import LEDGER, Ledger
@@ -100,11 +103,11 @@ def _table(arguments: Namespace, regions: Sequence[str], ledger: Ledger) -> Glob
         poll_ns=(2 if kind == "aws" else 1) * NS_PER_S,
         ledger=ledger,
         strong=arguments.consistency == "strong",
-        witness=_witness(arguments, regions),
+        witness=_quorum_witness(arguments, regions),
     )
 
 
-def _witness(arguments: Namespace, regions: Sequence[str]) -> str | None:
+def _quorum_witness(arguments: Namespace, regions: Sequence[str]) -> str | None:
     """The Region that completes a strongly consistent table without holding items; None where all hold some."""
     from harness.regions import complete_quorum
 
@@ -234,13 +237,19 @@ def _flags(arguments: Namespace) -> str:
     return " ".join([*flags, f"--profile {arguments.profile}"] if arguments.profile else flags)
 
 
-def _print_policy(table: str | None, regions: Sequence[str], witness: str | None) -> ExitCode:
+def _print_policy(arguments: Namespace, regions: Sequence[str]) -> ExitCode:
     from harness.dynamodb.access import aws_regions
     from harness.dynamodb.policy import OWN_TABLES, make_policy
     from harness.target import check_regions
 
     check_regions(regions, aws_regions())
-    print(json.dumps(make_policy(table or OWN_TABLES, regions, witness=witness), indent=2))
+    policy = make_policy(
+        arguments.table or OWN_TABLES,
+        regions,
+        witness=arguments.witness is not None,
+        quorum_witness=_quorum_witness(arguments, regions),
+    )
+    print(json.dumps(policy, indent=2))
     return ExitCode.OK
 
 

@@ -101,12 +101,11 @@ def parse_endpoints(texts: Sequence[str]) -> dict[str, str]:
     endpoints: dict[str, str] = {}
     for text in texts:
         region, equals, url = text.partition("=")
-        if not equals or not re.fullmatch(r"https?://[^\s/]+.*", url):
+        if not equals or not is_url(url):
             raise UsageError(
                 f"--endpoint {text!r} is not REGION=URL, for example us-west-2=http://127.0.0.1:8000"
             )
-        if urlsplit(url).username is not None:  # it would be kept in the manifest
-            raise UsageError(f"--endpoint {region}=… holds a user name or password; leave it out of the URL")
+        refuse_secrets(url, f"--endpoint {region}=…")
         if region in endpoints:
             raise UsageError(f"--endpoint names Region {region} twice")
         if not _REGION.fullmatch(region):
@@ -115,6 +114,27 @@ def parse_endpoints(texts: Sequence[str]) -> dict[str, str]:
             )
         endpoints[region] = url
     return endpoints
+
+
+def is_url(text: str) -> bool:
+    """Is this the URL of a server that speaks HTTP?"""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # no such port, or brackets that are not those of an IPv6 address
+        return False
+    named = re.fullmatch(r"[A-Za-z0-9.:-]+", host) and not re.search(r"\s", text)
+    return parts.scheme in ("http", "https") and bool(named) and port != 0
+
+
+def refuse_secrets(url: str, where: str) -> None:
+    """Refuse a URL that holds a user name: it would be kept in the manifest.
+
+    Raises:
+        UsageError: naming `where` it was given.
+    """
+    if urlsplit(url).username is not None:
+        raise UsageError(f"{where} holds a user name or password; leave it out of the URL")
 
 
 def parse_regions(text: str) -> tuple[str, ...]:

@@ -74,6 +74,10 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(Text(_SINCE[summary["pairs"][0]["since"]] + _EXPLANATION, style="dim"))
     if any(pair["stable_latency_ms"] for pair in summary["pairs"]):
         console.print(Text(_STABLE, style="dim"))
+    for meaning in dict.fromkeys(
+        pair["witness"]["meaning"] for pair in summary["pairs"] if "witness" in pair
+    ):
+        console.print(f"witness: {meaning}", style="dim", markup=False)
     polled = summary["settings"]
     line = (
         f"{_WATCHED[polled['keys']]}, polled with {polled['poll_with']} on the {polled['schedule']} schedule"
@@ -281,7 +285,13 @@ def _path_note(pair: Mapping[str, Any]) -> str | None:
     return text
 
 
-_NOTES = (_wait_note, _order_note, _path_note, _flap_note, _torn_note, _skipped_note)
+def _witness_note(pair: Mapping[str, Any]) -> str | None:
+    """What CloudWatch says of the same minutes."""
+    witness = pair.get("witness")
+    return None if witness is None else f"witness     {witness['finding']}"
+
+
+_NOTES = (_wait_note, _order_note, _path_note, _flap_note, _torn_note, _skipped_note, _witness_note)
 
 
 def _cost_line(summary: Mapping[str, Any]) -> str:

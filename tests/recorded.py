@@ -16,6 +16,7 @@ from harness.records.run_directory import RunDirectory
 
 MS = 1_000_000
 START_NS = 10**9
+WALL_NS = 1_795_000_000 * 10**9  # of monotonic 0: 2026-11-18 11:06:40 UTC
 PAIR = ("us-west-2", "ap-southeast-2")
 ONE_PAIR = RunConfig(PAIR[:1], (PAIR[1:],), Workload(samples=400, rate_per_s=100, warmup_ns=0), Polling())
 LABELS = {"local": "simulated", "aws": "AWS"}
@@ -39,7 +40,7 @@ def record_run(
     path.mkdir(parents=True)
     described = {"kind": kind, "label": LABELS[kind], "table": "t", "emulator": {"lag": "typical"}}
     manifest = describe_run(path.name, config, list(argv), described | dict(target or {}), dict(tags or {}))
-    manifest["started"] = {"wall_ns": 1_795_000_000 * 10**9, "monotonic_ns": 0}
+    manifest["started"] = {"wall_ns": WALL_NS, "monotonic_ns": 0}
     write_json(run.manifest, manifest)
     write_journal(run.journal, events_of(config, median_ms, lost, finished, interrupted))
     return run
@@ -65,7 +66,7 @@ def events_of(
 ) -> list[Event]:
     """What a session records: per write its answer, a miss and a hit at each watched replica."""
     rng = random.Random(median_ms)
-    found: list[Event] = [ClockPair(0, 0), Phase("measuring", 1, str(START_NS))]
+    found: list[Event] = [ClockPair(0, WALL_NS), Phase("measuring", 1, str(START_NS))]
     for source in config.sources:
         plan = WritePlan("r", source, config.workload)
         replicas = [watch.replica for watch in config.watched if watch.source == source]
@@ -85,5 +86,5 @@ def events_of(
         found += [Ticks(source, replica, 1, 100, 0, 0) for replica in replicas]
     if interrupted is not None:
         found.append(Phase("interrupted", 2, interrupted))
-    found += [LoopDelay(1, (0,) * 20), ClockPair(10**9, 10**9)]
+    found += [LoopDelay(1, (0,) * 20), ClockPair(10**9, WALL_NS + 10**9)]
     return found + ([Phase("finished", 2)] if finished else [])

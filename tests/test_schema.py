@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from harness.analysis.summary import summarize_run
+from harness.dynamodb.statement import MINUTE_NS, DataPoint, PairStatement, Statement
 from harness.measure.events import Event
 from harness.measure.plan import Polling, RunConfig, Workload
 from harness.measure.session import Session
@@ -45,6 +46,7 @@ def summarized(
     fault: Callable[[str, int], str | None] = lambda operation, seq: None,
     stop_after_s: float | None = None,
     kind: str = "local",
+    statement: Statement | None = None,
 ) -> dict[str, Any]:
     """The summary of a session on virtual time, as it is read back from a file."""
     events: list[Event] = []
@@ -65,9 +67,16 @@ def summarized(
     run_virtually(perform())
     label = {"local": "simulated", "aws": "AWS", "endpoint": "endpoint"}[kind]
     manifest = {"run_id": "run", "target": {"kind": kind, "label": label}, "tags": {"why": "test"}}
-    summary = summarize_run(manifest, config, events, join_samples("run", config, events))
+    summary = summarize_run(manifest, config, events, join_samples("run", config, events), statement)
     found: dict[str, Any] = orjson.loads(orjson.dumps(summary, option=orjson.OPT_SERIALIZE_NUMPY))
     return found
+
+
+def stated(average: float | None = None) -> Statement:
+    """A witness that was asked about an hour of the virtual clock's, and says the same of each minute or nothing."""
+    minutes = tuple((10**18 // MINUTE_NS + at) * MINUTE_NS for at in range(60))
+    points = () if average is None else tuple(DataPoint(minute, average, 1.0, 9e3) for minute in minutes)
+    return Statement("t", None, 10**18, (PairStatement(A, B, minutes, points),))
 
 
 def never(_: int) -> None:
@@ -93,6 +102,11 @@ RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "both read modes": lambda: summarized(BOTH_READS),
     "contested": lambda: summarized(CONTESTED),
     "below zero": lambda: summarized(lag_ns=lambda seq: -20 * MS),
+    "witness": lambda: summarized(statement=stated(700.0)),
+    "silent witness": lambda: summarized(statement=stated()),
+    "losses and a witness": lambda: summarized(
+        lag_ns=lambda seq: None if seq % 7 == 0 else 400 * MS, statement=stated(700.0)
+    ),
 }
 
 
@@ -213,3 +227,9 @@ def test_the_kinds_of_run_are_what_they_are_called(summaries: dict[str, dict[str
     assert summaries["both read modes"]["pairs"][1]["flaps"]["share"]["n"] == 60
     assert summaries["contested"]["contest"]["second_survives"]["value"] == 1.0
     assert summaries["contested"]["pairs"][0]["outcomes"]["overwritten"] == 40
+    assert summaries["witness"]["pairs"][0]["witness"]["ours_ms"]["n"] == 60
+    assert summaries["silent witness"]["pairs"][0]["witness"]["cloudwatch_ms"] is None
+    assert (
+        summaries["losses and a witness"]["pairs"][0]["witness"]["ours_ms"]["model"]["mean"]["high"] is None
+    )
+    assert "witness" not in summaries["one pair"]["pairs"][0]

@@ -92,6 +92,6 @@ def test_a_strong_table_is_set_up_measured_only_as_such_and_removed(tmp_path: Pa
 def test_the_policy_of_a_strong_table_lets_its_witness_be_made() -> None:
     command = [sys.executable, "-m", "harness.table", "--iam-policy", *STRONG, "--table", "strong"]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    (witness,) = [part for part in json.loads(printed)["Statement"] if part["Sid"] == "Witness"]
+    (witness,) = [part for part in json.loads(printed)["Statement"] if part["Sid"] == "QuorumWitness"]
     assert "dynamodb:CreateGlobalTableWitness" in witness["Action"]
     assert any(":us-west-2:" in arn for arn in witness["Resource"])

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from harness.analysis.summary import measured_pairs, summarize_run
 from harness.analysis.view import pair_samples
 from harness.cli import say
+from harness.dynamodb.statement import Statement, statement_from_json
 from harness.errors import DamagedRun
 from harness.measure.events import Phase
 from harness.measure.plan import config_from_json
 from harness.records.journal import JournalContents, read_journal
-from harness.records.manifest import read_json, write_json
+from harness.records.manifest import read_json, read_manifest, write_json
 from harness.records.run_directory import RunDirectory
 from harness.records.samples import join_samples, write_samples
 
@@ -31,12 +32,9 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
     """Write `samples.parquet`, the `.hgrm` files and `summary.json`; returns the summary and the samples.
 
     Raises:
-        DamagedRun: manifest or journal cannot be read, or the journal holds less than it did.
+        DamagedRun: manifest, journal or statement cannot be read, or the journal holds less than it did.
     """
-    manifest = read_json(run.manifest)
-    missing = [key for key in ("run_id", "config", "target") if key not in manifest]
-    if missing:
-        raise DamagedRun(f"{run.manifest} lacks {', '.join(missing)}: the run cannot be rebuilt from it")
+    manifest = read_manifest(run.manifest)
     config = config_from_json(manifest["config"])
     contents = read_journal(run.journal)
     check_whole(run, contents)
@@ -44,11 +42,21 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
         say(f"{run.journal}: dropped the last {contents.torn_bytes:,} bytes, a flush that was not completed")
     samples = join_samples(manifest["run_id"], config, contents.events)
     write_samples(run.samples, samples)
-    summary = summarize_run(manifest, config, contents.events, samples)
+    statement = read_statement(run)
+    summary = summarize_run(manifest, config, contents.events, samples, statement)
     for pair in measured_pairs(summary):
         write_histogram(run, samples, pair["from"], pair["to"], f"{summary['label']}, {summary['verdict']}")
     write_json(run.summary, summary)
     return summary, samples
+
+
+def read_statement(run: RunDirectory) -> Statement | None:
+    """What a second witness said of the run; None where none was asked.
+
+    Raises:
+        DamagedRun: it cannot be read.
+    """
+    return statement_from_json(read_json(run.witness)) if run.witness.exists() else None
 
 
 def check_whole(run: RunDirectory, contents: JournalContents) -> None:

@@ -38,7 +38,8 @@ class Accuracy:
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null where it never arrived), eventual_ns.
+    """The truth journal: columns from, to, table, key, commit_ns, visible_ns (null where it never
+    arrived), eventual_ns.
 
     One row per commit and replica, in order of commit. A commit whose arrival was decided again, as when a paused link
     goes on, counts by its last line; a line that a killed emulator did not finish is left out. The last column is when

@@ -25,7 +25,9 @@ from harness.analysis.strong_reads import describe_strong_reads
 from harness.analysis.timeline import describe_timeline
 from harness.analysis.view import censored_brackets, headline_samples, pair_samples
 from harness.analysis.visibility import share_of
+from harness.analysis.witness import describe_witness
 from harness.dynamodb.cost import price_run, spread_writes, write_units
+from harness.dynamodb.statement import Statement
 from harness.measure.events import Event, Poll, Spent, Write
 from harness.measure.plan import RunConfig, Watch, pick_strategy
 from harness.measure.sample import Flag, Outcome
@@ -38,7 +40,11 @@ ESTIMATOR = "interval-censored NPMLE (Turnbull) of the model bracket; 95 % inter
 
 
 def summarize_run(
-    manifest: Mapping[str, Any], config: RunConfig, events: Sequence[Event], samples: pd.DataFrame
+    manifest: Mapping[str, Any],
+    config: RunConfig,
+    events: Sequence[Event],
+    samples: pd.DataFrame,
+    statement: Statement | None = None,
 ) -> dict[str, Any]:
     """The summary object of a run, as `summary.json` stores it (milliseconds, signed)."""
     evidence = Evidence(config, events, samples)
@@ -73,7 +79,7 @@ def summarize_run(
         },
         "strong_reads": describe_strong_reads(manifest["run_id"], config, events),
         "writes": [_writes(source, samples) for source in config.sources],
-        "pairs": [_pair(watch, config, events, samples) for watch in config.watched],
+        "pairs": [_pair(watch, config, events, samples, statement) for watch in config.watched],
         "everywhere": describe_everywhere(headline_samples(samples), config.pairs),
         "asymmetry": describe_asymmetry(samples, config.pairs),
         "contest": describe_contest(samples, config.sources) if config.workload.contested else None,
@@ -101,7 +107,13 @@ def _writes(source: str, samples: pd.DataFrame) -> dict[str, Any]:
     return {"from": source, "latency_ms": _percentiles(took_ns, took_ns)}
 
 
-def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.DataFrame) -> dict[str, Any]:
+def _pair(
+    watch: Watch,
+    config: RunConfig,
+    events: Sequence[Event],
+    samples: pd.DataFrame,
+    statement: Statement | None,
+) -> dict[str, Any]:
     source, replica = watch.source, watch.replica
     mine = pair_samples(samples, source, replica, watch.read)
     polls = [e for e in events if isinstance(e, Poll) and watch.made(e)]
@@ -117,13 +129,15 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         kind: (known[f"{kind}_upper_ns"] - known[f"{kind}_lower_ns"]).to_numpy(np.float64) / 1e6
         for kind in ("model", "hard")
     }
+    headline = not watch.control and watch.read == config.reads[0]
+    witness = describe_witness(statement, source, replica, mine, events) if headline else None
     return {
         "from": source,
         "to": replica,
         "read": watch.read,
         "since": "acknowledgement" if config.strong else "commit",
         "control": watch.control,
-        "headline": not watch.control and watch.read == config.reads[0],
+        "headline": headline,
         "outcomes": {"planned": len(mine), **{o.value: int(counts.get(o.value, 0)) for o in Outcome}},
         "flags": {flag.value: int(flags[flag.value]) for flag in Flag if flag.value in flags},
         "latency_ms": latency,
@@ -141,6 +155,7 @@ def _pair(watch: Watch, config: RunConfig, events: Sequence[Event], samples: pd.
         "skipped_versions": describe_skipped(mine, config.workload.versions),
         "requests_per_sample": len(counted) / n,
         "read_units_per_sample": sum(p.units for p in counted) / n,
+        **({} if witness is None else {"witness": witness}),
     }
 
 

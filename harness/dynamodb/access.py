@@ -56,12 +56,17 @@ class Access:
 
     def control(self, region: str, attempts: int = 4) -> Any:
         """A boto3 DynamoDB client for the control plane of one Region; it asks up to `attempts` times."""
+        return self._client("dynamodb", region, self.endpoints.get(region), attempts)
+
+    def monitoring(self, region: str, url: str | None, attempts: int = 4) -> Any:
+        """A boto3 CloudWatch client of one Region, at `url` where there is one."""
+        return self._client("cloudwatch", region, url, attempts)
+
+    def _client(self, service: str, region: str, url: str | None, attempts: int) -> Any:
         with translated(region):
             session = boto3.Session(profile_name=self.profile, **self._key_arguments())
             config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, **_COMMON)
-            return session.client(
-                "dynamodb", region_name=region, endpoint_url=self.endpoints.get(region), config=config
-            )
+            return session.client(service, region_name=region, endpoint_url=url, config=config)
 
     @contextlib.asynccontextmanager
     async def stores(

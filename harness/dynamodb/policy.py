@@ -23,10 +23,9 @@ MEASURING = (
 MAKING = ("CreateTable", "DeleteTable", "UpdateTable")
 # What DynamoDB asks of whoever adds or removes a replica, in the replica's Region, besides the above.
 REPLICATING = ("CreateTableReplica", "DeleteTableReplica", "Scan")
-WITNESSING = (
-    "CreateGlobalTableWitness",
-    "DeleteGlobalTableWitness",
-)  # of strongly consistent tables with a witness
+WITNESSING = ("GetMetricStatistics",)  # of CloudWatch, for --witness cloudwatch only
+# Of strongly consistent tables with a Region that holds no items.
+QUORUM = ("CreateGlobalTableWitness", "DeleteGlobalTableWitness")
 
 _SERVICE = "replication.dynamodb.amazonaws.com"
 _ROLE = f"role/aws-service-role/{_SERVICE}/AWSServiceRoleForDynamoDBReplication"
@@ -35,19 +34,26 @@ _ROLE = f"role/aws-service-role/{_SERVICE}/AWSServiceRoleForDynamoDBReplication"
 def actions_of(operation: str) -> tuple[str, ...]:
     """The IAM actions one request needs; a transaction is permitted by what it holds, and ours hold puts."""
     name = {"TransactWriteItems": "PutItem"}.get(operation, operation)
-    return (f"dynamodb:{name}",)
+    service = "cloudwatch" if operation in WITNESSING else "dynamodb"
+    return (f"{service}:{name}",)
 
 
 def make_policy(
-    table: str, regions: Sequence[str], account: str = "*", witness: str | None = None
+    table: str,
+    regions: Sequence[str],
+    account: str = "*",
+    *,
+    witness: bool = False,
+    quorum_witness: str | None = None,
 ) -> dict[str, Any]:
     """The policy for tables of this name (`*` stands for anything) in these Regions, as an IAM document.
 
-    It can make, measure and remove them, with a `witness` Region where one is named. The role is DynamoDB's own, made
-    with an account's first global table.
+    It can make, measure and remove them, with a `quorum_witness` Region where one is named; with `witness` also read
+    CloudWatch's metrics in these Regions, which cannot be limited to a table. The role is DynamoDB's own, made with an
+    account's first global table.
     """
     arns = [_arn(table, region, account) for region in regions]
-    witnessed = [*arns, _arn(table, witness, account)] if witness else []
+    quorum = [*arns, _arn(table, quorum_witness, account)] if quorum_witness else []
     role = f"arn:{_partition(regions[0])}:iam::{account}:{_ROLE}"
     return {
         "Version": "2012-10-17",
@@ -55,7 +61,7 @@ def make_policy(
             _allow("Measure", MEASURING, arns),
             _allow("MakeAndRemoveTheTable", MAKING, arns),
             _allow("Replicate", REPLICATING, arns),
-            *([_allow("Witness", WITNESSING, witnessed)] if witnessed else []),
+            *([_allow("QuorumWitness", QUORUM, quorum)] if quorum else []),
             {
                 "Sid": "ReplicationRole",
                 "Effect": "Allow",
@@ -63,8 +69,15 @@ def make_policy(
                 "Resource": role,
                 "Condition": {"StringEquals": {"iam:AWSServiceName": _SERVICE}},
             },
+            *([_witness(regions)] if witness else []),
         ],
     }
+
+
+def _witness(regions: Sequence[str]) -> dict[str, Any]:
+    """CloudWatch knows no resource to limit the reading of metrics to, but the Region can be."""
+    where = {"StringEquals": {"aws:RequestedRegion": list(regions)}}
+    return {**_allow("Witness", WITNESSING, ["*"]), "Condition": where}
 
 
 def _allow(sid: str, operations: Sequence[str], arns: list[str]) -> dict[str, Any]:

@@ -20,9 +20,17 @@ _PACKAGES = ("aioboto3", "aiohttp", "boto3", "botocore", "numpy", "pandas", "pya
 
 
 def describe_run(
-    run_id: str, config: RunConfig, argv: list[str], target: dict[str, Any], tags: dict[str, str]
+    run_id: str,
+    config: RunConfig,
+    argv: list[str],
+    target: dict[str, Any],
+    tags: dict[str, str],
+    witness: str | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a run about to start. `target` says what is measured: kind, endpoints, table, emulator."""
+    """The manifest of a run about to start. `target` says what is measured: kind, endpoints, table, emulator.
+
+    `witness` is the second witness that is to be asked afterwards, as --witness has it.
+    """
     return {
         "format_version": FORMAT_VERSION,
         "run_id": run_id,
@@ -36,7 +44,21 @@ def describe_run(
         | {name: metadata.version(name) for name in _PACKAGES},
         "git_revision": _git_revision(),
         "host": {"platform": platform.platform(), "implementation": sys.implementation.name},
+        **({} if witness is None else {"witness": witness}),
     }
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a run.
+
+    Raises:
+        DamagedRun: as for `read_json`, or a run cannot be rebuilt from what it holds.
+    """
+    manifest = read_json(path)
+    missing = [key for key in ("run_id", "config", "target") if key not in manifest]
+    if missing:
+        raise DamagedRun(f"{path} lacks {', '.join(missing)}: the run cannot be rebuilt from it")
+    return manifest
 
 
 def write_json(path: Path, value: object) -> None:

@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "truth.jsonl"
 
     @property
+    def witness(self) -> Path:
+        """What CloudWatch said of the run; there where it was asked."""
+        return self.path / "witness.json"
+
+    @property
     def emulator_log(self) -> Path:
         """What the emulator said on stderr; removed when it said nothing."""
         return self.path / "emulator.log"

@@ -17,9 +17,12 @@ import pandas as pd
 import pytest
 import zstandard
 
+from harness.dynamodb.access import Access
 from harness.dynamodb.permissions import own_name
 from harness.dynamodb.policy import OWN_TABLES, actions_of, make_policy
+from harness.dynamodb.witness import CloudWatch
 from harness.target import EmulatorOptions, emulator
+from tests.cloudwatch import cloudwatch
 from tests.recording import Recording, recording
 
 REGIONS = ("us-west-2", "eu-west-1")
@@ -157,6 +160,40 @@ def test_the_policy_is_limited_to_the_name_and_the_regions() -> None:
                 "arn:aws-cn:dynamodb:cn-north-1:123456789012:table/mine",
             ]
             assert all(action.startswith("dynamodb:") and "*" not in action for action in statement["Action"])
+
+
+def test_reading_metrics_is_in_the_policy_where_a_witness_is_asked_and_only_there() -> None:
+    asking = {
+        action
+        for statement in make_policy("mine", REGIONS, witness=True)["Statement"]
+        for action in statement["Action"]
+    }
+    assert "cloudwatch" not in json.dumps(make_policy("mine", REGIONS))
+    with cloudwatch() as server:
+        CloudWatch(Access(keys=(KEY_ID, SECRET)), "mine", server.url).points(*REGIONS, [0])
+        assert {action for _, name in server.asked for action in actions_of(name)} <= asking
+        assert len(server.asked) == 1
+    (statement,) = [
+        statement
+        for statement in make_policy("mine", REGIONS, witness=True)["Statement"]
+        if statement["Sid"] == "Witness"
+    ]
+    assert statement["Action"] == ["cloudwatch:GetMetricStatistics"]
+    assert statement["Condition"] == {"StringEquals": {"aws:RequestedRegion": list(REGIONS)}}
+
+
+def test_the_table_verb_prints_the_policy_with_a_witness_on_request_and_takes_it_for_nothing_else() -> None:
+    asking = ("--iam-policy", "--witness", "cloudwatch", *PAIR)
+    policy = json.loads(run("table", *asking))
+    assert [s["Sid"] for s in policy["Statement"]].count("Witness") == 1
+    refused = subprocess.run(
+        [sys.executable, "-m", "harness.table", "status", *asking[1:], "--table", "mine"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert "--witness is for --iam-policy" in refused.stderr
 
 
 def test_the_name_that_no_table_can_have_is_covered_by_the_policy_of_runs() -> None:

@@ -118,6 +118,19 @@ def _pair(
         "rows": percentile_rows(pair),
         "figures": _figures(f"f{number}", pair, summary, samples) if pair["headline"] else [],
         "torn": _torn(pair.get("torn_window")),
+        "witness": _witness(pair.get("witness")),
+    }
+
+
+def _witness(witness: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """CloudWatch's statistics beside the same ones of ours; without rows where one of both is lacking."""
+    if witness is None:
+        return None
+    theirs, ours = witness["cloudwatch_ms"], witness["ours_ms"]
+    names = (("mean", "average"), ("minimum", "minimum"), ("maximum", "maximum")) if theirs and ours else ()
+    return {
+        "summary": witness,
+        "rows": [(own, theirs[name], ours["model"][own], ours["hard"][own]) for own, name in names],
     }
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.units import NS_PER_MS, format_count, format_duration
+from harness.units import NS_PER_MS, format_count, format_duration, format_range_ms
 
 PLAIN_WIDTH = 150
 _ROWS = (
@@ -288,7 +288,17 @@ def _path_note(pair: Mapping[str, Any]) -> str | None:
 def _witness_note(pair: Mapping[str, Any]) -> str | None:
     """What CloudWatch says of the same minutes."""
     witness = pair.get("witness")
-    return None if witness is None else f"witness     {witness['finding']}"
+    if witness is None:
+        return None
+    line = f"witness     {witness['finding']}"
+    theirs, ours = witness["cloudwatch_ms"], witness["ours_ms"]
+    if theirs is None or ours is None:
+        return line
+    extremes = (
+        f"{name} {_ms(theirs[name])} (ours {format_range_ms(**ours['model'][name])})"
+        for name in ("minimum", "maximum")
+    )
+    return f"{line}\n            its {', '.join(extremes)}"
 
 
 _NOTES = (_wait_note, _order_note, _path_note, _flap_note, _torn_note, _skipped_note, _witness_note)

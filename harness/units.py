@@ -116,6 +116,14 @@ def format_duration(nanoseconds: float) -> str:
     return f"{sign}{round(size)} ns" if size else "0 s"
 
 
+def format_range_ms(low: float | None, high: float | None) -> str:
+    """Where something lies, of milliseconds with ends that may be open: "650 ms – 661 ms", "at least 650 ms"."""
+    if low is None:
+        return "not known" if high is None else f"at most {format_duration(high * NS_PER_MS)}"
+    least = format_duration(low * NS_PER_MS)
+    return f"at least {least}" if high is None else f"{least} – {format_duration(high * NS_PER_MS)}"
+
+
 def format_count(count: float) -> str:
     """A whole number with thin thousands: 12,345."""
     return f"{round(count):,}"

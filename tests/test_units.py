@@ -7,6 +7,7 @@ import pytest
 from harness.errors import UsageError
 from harness.units import (
     format_duration,
+    format_range_ms,
     parse_duration_ns,
     parse_positive_duration_ns,
     parse_rate_per_s,
@@ -82,3 +83,11 @@ def test_a_window_is_two_durations() -> None:
 def test_what_is_no_window_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"window|duration"):
         parse_window_ns(text)
+
+
+def test_a_range_is_printed_with_its_open_ends() -> None:
+    assert format_range_ms(650.0, 661.0) == "650 ms – 661 ms"
+    assert format_range_ms(-0.5, 1200.0) == "−500 µs – 1.20 s"
+    assert format_range_ms(650.0, None) == "at least 650 ms"
+    assert format_range_ms(None, 661.0) == "at most 661 ms"
+    assert format_range_ms(None, None) == "not known"

@@ -224,6 +224,7 @@ def test_a_finished_run_is_asked_about_later_and_shows_both_means(
     page = recorded.report.read_text()
     for text in (done.stdout.replace("\n", " "), page.replace("&#39;", "'")):
         assert witness["finding"].split(" (")[0] in text
+    assert "its minimum 400 ms (ours" in done.stdout
     assert "Second witness" in page
     assert "means with means" in page
 

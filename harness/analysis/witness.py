@@ -26,7 +26,7 @@ from harness.dynamodb.statement import (
 )
 from harness.measure.events import ClockPair, Event, Write
 from harness.measure.plan import RunConfig
-from harness.units import NS_PER_MS, format_count, format_duration
+from harness.units import NS_PER_MS, format_count, format_duration, format_range_ms
 
 MEANING = (
     "CloudWatch's ReplicationLatency is taken inside AWS, between an update's appearing in the source replica (its "
@@ -163,12 +163,12 @@ def _finding(
     gaps = f"no data for {minutes_text(pair.missing)}" if pair.missing else ""
     if theirs is None:
         return f"{gaps} (published for MREC tables, minutes later, and kept for 15 days by the minute)"
-    counted = "" if theirs["samples"] is None else f" of {format_count(theirs['samples'])}"
+    counted = "" if theirs["samples"] is None else f" of {format_count(theirs['samples'])} updates"
     text = f"CloudWatch's average{counted} is {_ms(theirs['average'])}"
     if ours is None or outside is None:
         return f"{text}; no write of ours is known in the same minutes"
-    text += f", {_relation(outside)}: our mean of {format_count(ours['n'])} is {range_text(ours['model']['mean'])}"
-    text += f" (hard bracket {range_text(ours['hard']['mean'])})"
+    model, hard = (format_range_ms(**ours[name]["mean"]) for name in _ENDS)
+    text += f", {_relation(outside)}: our mean of {format_count(ours['n'])} writes is {model} (hard bracket {hard})"
     if ours["right_censored"]:
         text += f", open above: {format_count(ours['right_censored'])} not seen by the deadline"
     return f"{text}; {gaps}" if gaps else text
@@ -180,15 +180,6 @@ def _relation(outside: Mapping[str, float]) -> str:
         return "inside ours"
     beyond = f"{_ms(abs(model))} {'above' if model > 0 else 'below'}"
     return f"{beyond} our model bracket, inside the hard one" if hard == 0 else f"{beyond} ours"
-
-
-def range_text(bracket: Mapping[str, float | None]) -> str:
-    """Where a statistic lies: "650 ms – 661 ms", "at least 650 ms"."""
-    if bracket["low"] is None:
-        return "not known"
-    if bracket["high"] is None:
-        return f"at least {_ms(bracket['low'])}"
-    return f"{_ms(bracket['low'])} – {_ms(bracket['high'])}"
 
 
 def _ms(value: float) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.analysis.summary import summarize_run
-from harness.analysis.witness import describe_witness, measured_minutes, range_text, wall_minutes
+from harness.analysis.witness import describe_witness, measured_minutes, wall_minutes
 from harness.dynamodb.statement import MINUTE_NS, DataPoint, PairStatement, Statement
 from harness.measure.events import ClockPair, Event, Write
 from harness.measure.plan import Polling, RunConfig, Workload
@@ -165,8 +165,3 @@ def test_a_run_without_witness_has_none_in_its_summary() -> None:
 def test_a_control_and_a_pair_that_was_not_asked_about_have_no_witness() -> None:
     assert describe_witness(stated(), B, A, SAMPLES, EVENTS) is None
     assert describe_witness(None, A, B, SAMPLES, EVENTS) is None
-
-
-def test_where_a_statistic_lies_is_written_with_its_open_ends() -> None:
-    assert range_text({"low": 650.0, "high": 661.0}) == "650 ms – 661 ms"
-    assert range_text({"low": 650.0, "high": None}) == "at least 650 ms"

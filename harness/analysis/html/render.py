@@ -15,8 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from harness.analysis.plots.words import setting_text
-from harness.analysis.witness import range_text
-from harness.units import NS_PER_MS, format_count, format_duration
+from harness.units import NS_PER_MS, format_count, format_duration, format_range_ms
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
@@ -49,7 +48,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "ms": _ms,
-        "range_ms": range_text,
+        "range_ms": lambda bracket: format_range_ms(**bracket),
         "setting_ms": setting_text,
         "count": format_count,
         "share": format_share,

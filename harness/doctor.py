@@ -50,6 +50,11 @@ def make_parser() -> Parser:
     )
     add("--profile", metavar="NAME", help="AWS profile")
     add("--table", metavar="NAME", help="the table a run would use or create")
+    add(
+        "--witness",
+        metavar="cloudwatch[=URL]",
+        help="also check that CloudWatch may be asked, as a run would",
+    )
     add("--json", action="store_true", help="print the checks as one object on stdout")
     return parser
 
@@ -57,14 +62,19 @@ def make_parser() -> Parser:
 def main(argv: Sequence[str]) -> ExitCode:
     """Parse, look, print."""
     arguments = make_parser().parse_args(argv)
-    from harness.preflight.check import failures  # heavy: not for --help
+    from harness.dynamodb.permissions import own_name  # heavy, with what follows: not for --help
+    from harness.dynamodb.witness import CloudWatch
+    from harness.preflight.check import failures
     from harness.preflight.examine import Question, examine
     from harness.target import choose_target, parse_regions
+    from harness.witness import parse_witness
 
     config = RunConfig((arguments.source,), (parse_regions(arguments.to),))
     kind, endpoints = choose_target(arguments.target, arguments.endpoint, config.regions)
+    named = parse_witness(arguments.witness, kind)
     with _access(kind, endpoints, arguments.profile, config.regions) as access:
-        checks = examine(Question(config, kind, access, arguments.table, _policy_command(arguments)))
+        witness = None if named is None else CloudWatch(access, arguments.table or own_name(), named.url)
+        checks = examine(Question(config, kind, access, arguments.table, _policy_command(arguments), witness))
     failed = failures(checks)
     if arguments.json:
         print(json.dumps({"target": kind, "ok": not failed, "checks": [check.to_json() for check in checks]}))
@@ -89,7 +99,10 @@ def _access(
 
 def _policy_command(arguments: Namespace) -> str:
     table = f" --table {arguments.table}" if arguments.table else ""
-    return f"python -m harness.table --iam-policy --from {arguments.source} --to {arguments.to}{table}"
+    witness = " --witness cloudwatch" if arguments.witness else ""
+    return (
+        f"python -m harness.table --iam-policy --from {arguments.source} --to {arguments.to}{table}{witness}"
+    )
 
 
 def _show(checks: Sequence[Check], kind: str) -> None:

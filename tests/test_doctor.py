@@ -17,6 +17,7 @@ from harness.dynamodb.access import Access
 from harness.dynamodb.global_table import GlobalTable
 from harness.dynamodb.permissions import attempts
 from harness.target import EMULATOR_KEYS, EmulatorOptions, emulator
+from tests.cloudwatch import cloudwatch
 from tests.recording import Recording, recording
 
 PAIR = ("--from", "us-west-2", "--to", "eu-west-1")
@@ -137,3 +138,24 @@ def test_bad_input_gets_one_sentence_and_exit_2(arguments: tuple[str, ...], says
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert "pass@" not in done.stderr
+
+
+def test_a_witness_is_asked_where_one_is_named_and_its_refusal_is_a_warning() -> None:
+    with cloudwatch() as server:
+        asking = (*PAIR, "--json", "--witness", f"cloudwatch={server.url}")
+        answered = checks(doctor(*asking))["witness", "us-west-2"]
+        server.denied = frozenset({"us-west-2"})
+        done = doctor(*asking)
+    refused = checks(done)["witness", "us-west-2"]
+    assert answered["status"] == "ok"
+    assert done.returncode == 0, done.stderr
+    assert refused["status"] == "warning"
+    assert "refused GetMetricStatistics: AccessDenied" in refused["detail"]
+    assert "--iam-policy --from us-west-2 --to eu-west-1 --witness cloudwatch" in refused["remedy"]
+
+
+def test_without_a_witness_none_is_checked_and_aws_is_not_asked_about_the_emulator() -> None:
+    assert not [name for name, _ in checks(doctor(*PAIR, "--json")) if name == "witness"]
+    done = doctor(*PAIR, "--witness", "cloudwatch")
+    assert done.returncode == 2
+    assert "the emulator publishes no CloudWatch metrics" in done.stderr

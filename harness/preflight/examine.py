@@ -28,9 +28,11 @@ from harness.dynamodb.permissions import (
     own_name,
 )
 from harness.dynamodb.schema import Schema, schema_of
+from harness.dynamodb.statement import MINUTE_NS
 from harness.dynamodb.store import OWN, Key, Store
+from harness.dynamodb.witness import CloudWatch
 from harness.errors import TargetUnavailable
-from harness.measure.clock import MonotonicClock, cpu_ns, now_ns
+from harness.measure.clock import MonotonicClock, cpu_ns, now_ns, wall_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import LOOP_PROBE_NS, requests_per_s
 from harness.preflight import host, rights, tables
@@ -46,13 +48,15 @@ COMMAND_TIMEOUT_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be run, and where. `policy` is the command that prints the permissions it needs."""
+    """What is to be run, and where. `policy` is the command that prints the permissions it needs, `witness` who is to
+    be asked about the run afterwards."""
 
     config: RunConfig
     kind: str
     access: Access
     table: str | None
     policy: str
+    witness: CloudWatch | None = None
 
 
 @dataclass(slots=True)
@@ -89,7 +93,24 @@ def examine(question: Question) -> list[Check]:
     }
     if unreachable:
         return checks
-    return [*checks, *_table(question), *_timed(question)]
+    return [*checks, *_witness(question), *_table(question), *_timed(question)]
+
+
+def _witness(question: Question) -> list[Check]:
+    """May CloudWatch be asked in each source Region? A run is valid without it."""
+    if question.witness is None:
+        return []
+    checks = []
+    for source, replica in question.config.pairs:
+        try:
+            question.witness.points(source, replica, [wall_ns() // MINUTE_NS * MINUTE_NS])
+        except TargetUnavailable as error:
+            remedy = f"attach what `{question.policy}` prints, or run without --witness"
+            checks.append(Check("witness", Status.WARNING, str(error), source, remedy))
+        else:
+            detail = f"tells what it has of {source} → {replica}"
+            checks.append(Check("witness", Status.OK, f"CloudWatch {detail}", source))
+    return checks
 
 
 def _credentials(question: Question) -> Check:

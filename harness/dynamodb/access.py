@@ -13,6 +13,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from harness.dynamodb.credentials import KeptCredentials, retrieved
 from harness.dynamodb.schema import Schema
 from harness.dynamodb.signed_http import SignedHttp
 from harness.dynamodb.store import NEW, OWN, DynamoStore
@@ -47,12 +48,26 @@ class Access:
     keys: tuple[str, str] | None = None
 
     def has_credentials(self) -> bool:
-        """Does botocore's chain find any?"""
-        with translated("the credential chain"):
-            return (
-                boto3.Session(profile_name=self.profile, **self._key_arguments()).get_credentials()
-                is not None
-            )
+        """Does botocore's chain find any?
+
+        Raises:
+            UsageError, TargetUnavailable: it finds some that cannot be used.
+        """
+        return self.session().get_credentials() is not None
+
+    def session(self) -> boto3.Session:
+        """A session whose credentials, if there are any, are good.
+
+        Raises:
+            UsageError, TargetUnavailable: the profile is unknown, or its credentials cannot be used.
+        """
+        with retrieved(self.profile):
+            session = boto3.Session(profile_name=self.profile, **self._key_arguments())
+        with retrieved(profile_of(session)):
+            credentials = session.get_credentials()
+            if credentials is not None:
+                credentials.get_frozen_credentials()
+        return session
 
     def control(self, region: str, attempts: int = 4) -> Any:
         """A boto3 DynamoDB client for the control plane of one Region; it asks up to `attempts` times."""
@@ -63,8 +78,8 @@ class Access:
         return self._client("cloudwatch", region, url, attempts)
 
     def _client(self, service: str, region: str, url: str | None, attempts: int) -> Any:
+        session = self.session()
         with translated(region):
-            session = boto3.Session(profile_name=self.profile, **self._key_arguments())
             config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, **_COMMON)
             return session.client(service, region_name=region, endpoint_url=url, config=config)
 
@@ -85,21 +100,33 @@ class Access:
         if self.keys is not None:
             session.set_credentials(*self.keys)
         stores: dict[str, DynamoStore] = {}
+        credentials = await self._kept(session, regions[0])
         try:
             for region in regions:
-                http = await self._signed_http(session, region)
+                http = await self._signed_http(session, region, credentials)
                 http.open()
                 stores[region] = DynamoStore(http, table, change, schema, versions)
             yield stores
         finally:
             for store in stores.values():
                 await store.http.close()
+            await credentials.close()
 
-    async def _signed_http(self, session: AioSession, region: str) -> SignedHttp:
-        with translated(region):
-            credentials = await session.get_credentials()
-            if credentials is None:
+    async def _kept(self, session: AioSession, region: str) -> KeptCredentials:
+        profile = profile_of(session)
+        with translated(region), retrieved(profile):
+            source = await session.get_credentials()
+        if source is None:
+            with translated(region):
                 raise boto.NoCredentialsError
+        credentials = KeptCredentials(source, profile)
+        await credentials.get_frozen_credentials()
+        return credentials
+
+    async def _signed_http(
+        self, session: AioSession, region: str, credentials: KeptCredentials
+    ) -> SignedHttp:
+        with translated(region):
             client = session.create_client(
                 "dynamodb",
                 region_name=region,
@@ -114,6 +141,12 @@ class Access:
         if self.keys is None:
             return {}
         return {"aws_access_key_id": self.keys[0], "aws_secret_access_key": self.keys[1]}
+
+
+def profile_of(session: Any) -> str | None:
+    """The profile a session takes its credentials from, None for the default one."""
+    name = session.profile if isinstance(session, AioSession) else session.profile_name
+    return None if name in (None, "default") else str(name)
 
 
 def aws_regions() -> frozenset[str]:
@@ -158,3 +191,7 @@ def translated(region: str, table: str | None = None) -> Iterator[None]:
         raise TargetUnavailable(f"{where} refused {error.operation_name}: {text}") from None
     except boto.BotoCoreError as error:
         raise TargetUnavailable(f"{where}: {error}") from None
+    except RuntimeError as error:  # what botocore raises where a helper returns credentials that have expired
+        if "expired" not in str(error):
+            raise
+        raise TargetUnavailable(f"{where} cannot be asked any more: {error}") from None

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import boto3
 from botocore import exceptions as boto
 from botocore import xform_name
 
@@ -66,8 +65,8 @@ def identity(access: Access, region: str) -> Identity:
     Raises:
         UsageError, TargetUnavailable: there are no credentials, or STS does not know them.
     """
+    session = access.session()
     with translated(region):
-        session = boto3.Session(profile_name=access.profile)
         credentials = session.get_credentials()
         if credentials is None:
             raise boto.NoCredentialsError

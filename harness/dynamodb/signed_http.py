@@ -25,7 +25,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from harness.dynamodb.credentials import KeptCredentials
 from harness.dynamodb.signing import Signer
+from harness.errors import TargetUnavailable
 from harness.measure.clock import now_ns, wall_ns
 
 _THROTTLES = frozenset(
@@ -58,18 +60,22 @@ class Exchange:
 class SignedHttp:
     """DynamoDB's JSON protocol towards one Region; `open()` it before use.
 
-    `credentials` is what aiobotocore's session returns: `await credentials.get_frozen_credentials()` refreshes them
-    when they are about to expire.
+    Where `credentials` have expired and cannot be renewed, nothing is sent and the request is rejected.
     """
 
     def __init__(
-        self, region: str, endpoint_url: str, credentials: Any, connections: int, timeout_ns: int
+        self,
+        region: str,
+        endpoint_url: str,
+        credentials: KeptCredentials,
+        connections: int,
+        timeout_ns: int,
     ) -> None:
         self.region = region
         self.connections = connections
         self._url = endpoint_url.rstrip("/") + "/"
         self._signer = Signer(region, self._url)
-        self._credentials = credentials
+        self.credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_ns / 1e9)
         self._session: aiohttp.ClientSession | None = None
 
@@ -98,15 +104,7 @@ class SignedHttp:
         request = _StampedBody(body)
         response: Any = None
         try:
-            frozen = await self._credentials.get_frozen_credentials()
-        except (
-            boto.BotoCoreError,
-            boto.ClientError,
-            RuntimeError,
-        ) as error:  # their texts may quote a secret
-            text = f"credentials could not be refreshed ({type(error).__name__}); log in again"
-            return Exchange(None, now_ns(), {}, "rejected", text)
-        try:
+            frozen = await self.credentials.get_frozen_credentials()
             headers = self._signer.headers(operation, body, frozen, wall_ns())
             async with self._session.post(self._url, data=request, headers=headers) as response:
                 raw = await response.read()
@@ -115,6 +113,8 @@ class SignedHttp:
             return Exchange(
                 request.sent_ns, now_ns(), {}, kind, f"{type(error).__name__}: {error}".rstrip(": ")
             )
+        except TargetUnavailable as error:
+            return Exchange(None, now_ns(), {}, "rejected", str(error))
         return _exchange(request.sent_ns, response, raw)
 
 

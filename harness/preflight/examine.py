@@ -122,9 +122,14 @@ def _credentials(question: Question) -> Check:
         )
         return Check("credentials", Status.NOT_APPLICABLE, detail)
     try:
-        if not question.access.has_credentials():
-            remedy = "log in (aws sso login, aws configure), or name a profile with --profile"
-            return Check("credentials", Status.FAILED, "there are none", "", remedy)
+        found = question.access.has_credentials()
+    except TargetUnavailable as error:
+        detail, _, remedy = str(error).rpartition("; ")
+        return Check("credentials", Status.FAILED, detail, "", remedy)
+    if not found:
+        remedy = "log in (aws sso login, aws configure), or name a profile with --profile"
+        return Check("credentials", Status.FAILED, "there are none", "", remedy)
+    try:
         return rights.judge_identity(identity(question.access, question.config.regions[0]))
     except TargetUnavailable as error:
         remedy = "see below what each Region says; a network may lead to DynamoDB and not to STS"

@@ -65,6 +65,8 @@ def main(argv: Sequence[str]) -> ExitCode:
 
     summary, samples = derive_results(finished.directory)
     _show(arguments, finished.directory, summary, samples)
+    for sentence in finished.left:
+        say(f"left behind: {sentence}")
     found = summary["strong_reads"]
     if finished.interrupted:
         say(f"interrupted by {finished.interrupted}: what was measured is kept in {finished.directory.path}")
@@ -73,7 +75,7 @@ def main(argv: Sequence[str]) -> ExitCode:
         return ExitCode.THRESHOLD
     if summary["verdict"] != "VALID":
         return ExitCode.INVALID
-    return check_thresholds(thresholds, summary)
+    return ExitCode.UNAVAILABLE if finished.left else check_thresholds(thresholds, summary)
 
 
 def _announce(config: RunConfig, kind: str, max_usd: float | None, stream: Any, *, tidied: bool) -> None:

@@ -17,9 +17,9 @@ from harness.dynamodb.access import Access
 from harness.dynamodb.creations import Noted
 from harness.dynamodb.global_table import GlobalTable, temporary_table
 from harness.dynamodb.schema import Schema, schema_of
-from harness.dynamodb.store import OWN
+from harness.dynamodb.store import OWN, DynamoStore
 from harness.dynamodb.table_steps import Seen
-from harness.errors import UsageError
+from harness.errors import TargetUnavailable, UsageError
 from harness.measure.clock import MonotonicClock, wall_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
@@ -57,10 +57,14 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run directory whose measurement is over, and why it ended early if it did."""
+    """A run directory whose measurement is over, why it ended early if it did, and what it left behind.
+
+    `left` has a sentence, with the command that removes it, for what could not be removed from the target.
+    """
 
     directory: RunDirectory
     interrupted: str | None
+    left: tuple[str, ...] = ()
 
 
 def perform_run(request: RunRequest) -> FinishedRun:
@@ -131,6 +135,7 @@ def _measure(
         "endpoints": dict(target.endpoints),
         "table": table.name,
         "regions": list(table.regions),
+        "existing": schema is not None,
         "emulator": dict(target.details),
     }
     write_json(
@@ -139,12 +144,28 @@ def _measure(
             run_id, request.config, list(request.argv), description, dict(request.tags), request.witness
         ),
     )
-    with contextlib.ExitStack() as stack:
-        if schema is None:
-            stack.enter_context(temporary_table(table, keep=request.keep_table))
-        interrupted = asyncio.run(_session(request, run_id, directory, access, table.name, schema))
+    finished: FinishedRun | None = None
+    try:
+        with contextlib.ExitStack() as stack:
+            if schema is None:
+                stack.enter_context(temporary_table(table, keep=request.keep_table))
+            finished = asyncio.run(_session(request, run_id, directory, access, table.name, schema))
+    except TargetUnavailable as error:
+        if finished is None:
+            raise
+        if not target.simulated:  # the embedded emulator takes its tables with it
+            finished = replace(finished, left=(_table_left(request, table, error),))
     point_latest(directory)
-    return FinishedRun(directory, interrupted)
+    return finished
+
+
+def _table_left(request: RunRequest, table: GlobalTable, error: TargetUnavailable) -> str:
+    source, *others = table.regions
+    where = [f"--table {table.name} --from {source} --to {','.join(others)} --results {request.results}"]
+    where += [f"--endpoint {region}={url}" for region, url in request.endpoints.items()]
+    where += ["--target aws"] if request.kind == "aws" else []
+    where += [f"--profile {request.profile}"] if request.profile else []
+    return f"the table could not be removed: {error}; remove it with python -m harness.table teardown {' '.join(where)}"
 
 
 def _existing(request: RunRequest, table: GlobalTable) -> Mapping[str, Any] | None:
@@ -178,9 +199,11 @@ async def _session(
     access: Access,
     table: str,
     schema: Schema | None,
-) -> str | None:
+) -> FinishedRun:
     """Measure; from a table that was there before (`schema`), the items are removed again."""
     clock, workload = MonotonicClock(), request.config.workload
+    left: tuple[str, ...] = ()
+    failed = True
     try:
         async with (
             access.stores(
@@ -195,13 +218,17 @@ async def _session(
                 )
                 try:
                     await session.run()
+                    failed = False
                 finally:
                     if schema is not None:
-                        await session.tidy()
+                        left = await _tidy(request, session, directory)
                     if shown is not None:
                         shown.cancel()
                         await asyncio.gather(shown, return_exceptions=True)
-            return session.interrupted
+                    for sentence in left if failed else ():
+                        say(f"left behind: {sentence}")
+            _say_failure(stores)
+            return FinishedRun(directory, session.interrupted, left)
     finally:
         clock.close()
 
@@ -219,6 +246,24 @@ def _stopped_by_signals(session: Session) -> Iterator[None]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)  # which leaves the system's default: SIGTERM would kill
             signal.signal(number, handler)
+
+
+async def _tidy(request: RunRequest, session: Session, directory: RunDirectory) -> tuple[str, ...]:
+    """Remove the run's items; what is left of them, in a sentence."""
+    try:
+        await session.tidy()
+    except TargetUnavailable as error:
+        profile = f" --profile {request.profile}" if request.profile else ""
+        command = f"python -m harness.table clean {directory.path}{profile}"
+        return (f"{error}; remove them with {command}",)
+    return ()
+
+
+def _say_failure(stores: Mapping[str, DynamoStore]) -> None:
+    """Why requests could no longer be signed, if they could not."""
+    for sentence in dict.fromkeys(store.http.credentials.failure for store in stores.values()):
+        if sentence is not None:
+            say(sentence)
 
 
 def _silent(_: str) -> None:

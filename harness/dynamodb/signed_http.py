@@ -18,7 +18,6 @@ from typing import Any
 from zlib import crc32
 
 import aiohttp
-import botocore.exceptions as boto
 import orjson
 from aiohttp import payload
 from aiohttp.abc import AbstractStreamWriter

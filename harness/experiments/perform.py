@@ -65,6 +65,8 @@ def perform_plan(
         request = _request(directory, plan, run, argv, show_progress=show_progress)
         try:
             ended = perform_run(request)
+            for sentence in ended.left:
+                say(f"left behind: {sentence}")
             if ended.interrupted:
                 performed.interrupted = ended.interrupted
                 return performed

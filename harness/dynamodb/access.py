@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 from harness.dynamodb.credentials import KeptCredentials, retrieved
+from harness.dynamodb.routes import proxies_for, route_to
 from harness.dynamodb.schema import Schema
 from harness.dynamodb.signed_http import SignedHttp
 from harness.dynamodb.store import NEW, OWN, DynamoStore
@@ -32,6 +34,10 @@ _COMMON = {
 }
 CONFIGURED = Config(retries={"mode": "standard", "total_max_attempts": 4}, **_COMMON)  # for other services
 _NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
+_NO_PROXY = "the proxy of HTTPS_PROXY or HTTP_PROXY does not answer; correct it, or unset it"
+_PROXY_REFUSES = (
+    "the proxy of HTTP_PROXY wants another user and password (HTTP 407); correct them in the variable"
+)
 _NO_NETWORK = (boto.HTTPClientError, boto.ConnectionError)
 
 
@@ -80,7 +86,12 @@ class Access:
     def _client(self, service: str, region: str, url: str | None, attempts: int) -> Any:
         session = self.session()
         with translated(region):
-            config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, **_COMMON)
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": attempts},
+                # The environment says, which botocore asks only of an endpoint it resolved itself.
+                proxies=None if url is None else proxies_for(url),
+                **_COMMON,
+            )
             return session.client(service, region_name=region, endpoint_url=url, config=config)
 
     @contextlib.asynccontextmanager
@@ -135,7 +146,9 @@ class Access:
             )
             async with client as opened:  # only for the endpoint that botocore resolves
                 url = opened.meta.endpoint_url
-        return SignedHttp(region, url, credentials, CONNECTIONS, DATA_TIMEOUT_NS)
+            trusted = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+            route = route_to(url, trusted or True)
+            return SignedHttp(region, route, credentials, CONNECTIONS, DATA_TIMEOUT_NS)
 
     def _key_arguments(self) -> dict[str, str]:
         if self.keys is None:
@@ -178,15 +191,15 @@ def translated(region: str, table: str | None = None) -> Iterator[None]:
         text = f"no AWS credentials for {region}: {error}; log in, or name a profile with --profile"
         raise TargetUnavailable(text) from None
     except boto.ProxyConnectionError:  # its text may hold the proxy's password
-        raise TargetUnavailable(
-            f"cannot reach {where}: the proxy of HTTPS_PROXY or HTTP_PROXY does not answer; correct it, or unset it"
-        ) from None
+        raise TargetUnavailable(f"cannot reach {where}: {_NO_PROXY}") from None
     except _NO_NETWORK as error:
         raise TargetUnavailable(
             f"cannot reach {where}: {error}; check the endpoint and the network"
         ) from None
     except boto.ClientError as error:
         details = error.response.get("Error", {})
+        if details.get("Code") == "407":
+            raise TargetUnavailable(f"cannot reach {where}: {_PROXY_REFUSES}") from None
         text = f"{details.get('Code', 'error')}: {details.get('Message', '')}"
         raise TargetUnavailable(f"{where} refused {error.operation_name}: {text}") from None
     except boto.BotoCoreError as error:

@@ -25,6 +25,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
 from harness.dynamodb.credentials import KeptCredentials
+from harness.dynamodb.routes import Route
 from harness.dynamodb.signing import Signer
 from harness.errors import TargetUnavailable
 from harness.measure.clock import now_ns, wall_ns
@@ -65,14 +66,15 @@ class SignedHttp:
     def __init__(
         self,
         region: str,
-        endpoint_url: str,
+        route: Route,
         credentials: KeptCredentials,
         connections: int,
         timeout_ns: int,
     ) -> None:
         self.region = region
         self.connections = connections
-        self._url = endpoint_url.rstrip("/") + "/"
+        self._route = route
+        self._url = route.url.rstrip("/") + "/"
         self._signer = Signer(region, self._url)
         self.credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_ns / 1e9)
@@ -82,8 +84,13 @@ class SignedHttp:
         """Make the connection pool; connections themselves are made by the first requests."""
         self._session = aiohttp.ClientSession(
             connector=_StampedConnector(
-                limit=self.connections, limit_per_host=0, keepalive_timeout=55, ttl_dns_cache=300
+                limit=self.connections,
+                limit_per_host=0,
+                keepalive_timeout=55,
+                ttl_dns_cache=300,
+                ssl=self._route.tls or True,
             ),
+            proxy=self._route.proxy,
             response_class=_StampedResponse,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -104,8 +111,10 @@ class SignedHttp:
         response: Any = None
         try:
             frozen = await self.credentials.get_frozen_credentials()
-            headers = self._signer.headers(operation, body, frozen, wall_ns())
-            async with self._session.post(self._url, data=request, headers=headers) as response:
+            headers = self._signer.headers(operation, body, frozen, wall_ns()) | self._route.headers
+            async with self._session.post(
+                self._url, data=request, headers=headers, proxy_headers=self._route.to_proxy
+            ) as response:
                 raw = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError) as error:
             kind = "timeout" if isinstance(error, TimeoutError) else "connection"

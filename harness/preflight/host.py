@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from harness.analysis.gates import stall_limit_ns, trip_excess_limit_ns
+from harness.dynamodb.routes import is_loopback
 from harness.measure.plan import RunConfig
 from harness.preflight.check import Check, Status
 from harness.units import NS_PER_S, format_count, format_duration
@@ -15,7 +16,7 @@ CORE_SHARE_MAX = 0.5  # of one core, for polls: the event loop has other things 
 SPARE_FILES = 64
 
 _REDIRECTS = re.compile(r"AWS_ENDPOINT_URL(_DYNAMODB|_STS)?")
-_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_PROXIES = {"HTTPS_PROXY": "https", "HTTP_PROXY": "http"}  # of what scheme's requests
 
 
 def percentile(sorted_values: Sequence[int], p: float) -> int:
@@ -87,17 +88,25 @@ def judge_connections(in_flight: Mapping[str, float], pool: int, files_limit: in
 
 def judge_environment(environment: Mapping[str, str], endpoints: Mapping[str, str]) -> list[Check]:
     """Variables that send requests elsewhere than one thinks. Values are shown without user names and passwords."""
-    hosts = {urlsplit(url).hostname or "" for url in endpoints.values()} or {"amazonaws.com"}
+    urls = [urlsplit(url) for url in endpoints.values() or ("https://amazonaws.com",)]
+    hosts = {
+        scheme: {url.hostname or "" for url in urls if url.scheme == scheme} for scheme in _PROXIES.values()
+    }
     exempt = environment.get("NO_PROXY", environment.get("no_proxy", ""))
     set_ = {name.upper(): value for name, value in environment.items() if value}
     redirects = [_redirect(name, set_[name]) for name in sorted(set_) if _REDIRECTS.fullmatch(name)]
-    proxies = [_proxy(name, set_[name], hosts, exempt) for name in _PROXIES if name in set_]
-    none = Check("environment", Status.OK, "no AWS_ENDPOINT_URL and no proxy is set")
+    proxies = [
+        _proxy(name, set_[name], hosts[scheme], exempt)
+        for name, scheme in _PROXIES.items()
+        if name in set_ and hosts[scheme]
+    ]
+    none = Check("environment", Status.OK, "no AWS_ENDPOINT_URL and no proxy for these endpoints is set")
     return [*redirects, *proxies] or [none]
 
 
 def _redirect(name: str, value: str) -> Check:
-    detail = f"{name} is {_place(value)}: the AWS CLI goes there, the harness does not"
+    but = "does not" if name.endswith("DYNAMODB") else "goes there only to assume a role"
+    detail = f"{name} is {_place(value)}: the AWS CLI goes there, the harness {but}"
     return Check(
         "environment",
         Status.WARNING,
@@ -109,10 +118,12 @@ def _redirect(name: str, value: str) -> Check:
 
 def _proxy(name: str, value: str, hosts: set[str], exempt: str) -> Check:
     named = ", ".join(sorted(hosts))
+    if all(is_loopback(host) for host in hosts):
+        return Check("environment", Status.OK, f"{name} is {_place(value)}, and not for what is on this host")
     if all(_is_exempt(host, exempt) for host in hosts):
         return Check("environment", Status.OK, f"{name} is {_place(value)}, and NO_PROXY exempts {named}")
-    detail = f"{name} is {_place(value)}: requests about tables go through it, writes and polls do not"
-    remedy = f"add {named} to NO_PROXY; where only the proxy leads out, polls cannot"
+    detail = f"{name} is {_place(value)}: every request goes through it, and its delay widens every bracket"
+    remedy = f"if there is another way out, add {named} to NO_PROXY"
     return Check("environment", Status.WARNING, detail, "", remedy)
 
 

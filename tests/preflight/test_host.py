@@ -68,5 +68,16 @@ def test_a_proxy_is_a_warning_unless_exempt_and_its_password_is_not_shown() -> N
     assert "hunter2" not in check.detail + check.remedy
     (exempt,) = judge_environment(proxy | {"NO_PROXY": "localhost,.amazonaws.com"}, {})
     assert exempt.status is Status.OK
-    (local,) = judge_environment(proxy | {"no_proxy": "127.0.0.1"}, {"us-west-2": "http://127.0.0.1:8000"})
+
+
+def test_a_proxy_for_other_schemes_or_for_this_host_is_no_warning() -> None:
+    plain = {"http_proxy": "http://proxy.corp:3128"}
+    (check,) = judge_environment(plain, {})
+    assert check.status is Status.OK
+    assert "no proxy for these endpoints" in check.detail
+    (local,) = judge_environment(plain, {"us-west-2": "http://127.0.0.1:8000"})
     assert local.status is Status.OK
+    assert "not for what is on this host" in local.detail
+    (other,) = judge_environment(plain, {"us-west-2": "http://dynamo.corp:8000"})
+    assert other.status is Status.WARNING
+    assert "every request goes through it" in other.detail

@@ -30,7 +30,9 @@ def main(argv: Sequence[str]) -> ExitCode:
     tags = parse_tags(arguments.tag)
     witness = parse_witness(arguments.witness, kind)
     if witness is not None and config.strong:
-        raise UsageError("CloudWatch has no ReplicationLatency of strongly consistent tables; leave out --witness")
+        raise UsageError(
+            "CloudWatch has no ReplicationLatency of strongly consistent tables; leave out --witness"
+        )
     if arguments.dry_run or kind == "aws" or arguments.max_usd is not None:
         stream = sys.stdout if arguments.dry_run else sys.stderr
         _announce(config, kind, arguments.max_usd, stream, tidied=arguments.table is not None)

@@ -152,7 +152,7 @@ class DynamoStore:
         elif self._change == CONTESTED:
             request["FilterExpression"] = f"{CHANGE_NAME} <> :me"
             request["ExpressionAttributeValues"][":me"] = {"S": self.region}
-        exchange = await self._call("Query", request)
+        exchange = _holding("Items", await self._call("Query", request))
         answer = exchange.answer
         end = answer.get("LastEvaluatedKey")
         complete_to = None if end is None else (schema.seq(end) + 1) * self._versions - 1
@@ -188,7 +188,7 @@ class DynamoStore:
             **self._projection(),
         }
         body = {"RequestItems": {self._table: wanted}, "ReturnConsumedCapacity": "TOTAL"}
-        exchange = await self.http.call("BatchGetItem", orjson.dumps(body))
+        exchange = _holding("Responses", await self.http.call("BatchGetItem", orjson.dumps(body)))
         unasked = exchange.answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ())
         items = frozenset(self._seqs(unasked))
         left = tuple(key.seq for key in keys if key.seq // self._versions in items)
@@ -231,6 +231,13 @@ class DynamoStore:
     async def _call(self, operation: str, request: dict[str, Any]) -> Exchange:
         body = {"TableName": self._table, "ReturnConsumedCapacity": "TOTAL", **request}
         return await self.http.call(operation, orjson.dumps(body))
+
+
+def _holding(member: str, exchange: Exchange) -> Exchange:
+    """An answer that lacks what every answer to its operation has is not DynamoDB's: it must not pass for a miss."""
+    if exchange.failure is None and member not in exchange.answer:
+        return replace(exchange, answer={}, failure="server_error", error=f"an answer without {member}")
+    return exchange
 
 
 def _units(consumed: dict[str, Any] | None) -> float:

@@ -101,8 +101,8 @@ def _planned(arguments: argparse.Namespace) -> Plan:
     plan = make_plan(experiment, destination, seed, arguments.file.read_text(encoding="utf-8"))
     if destination.kind != "local" and any(run.emulator for run in plan.runs):
         raise UsageError(
-            f"{arguments.file}: rtt, eventual_lag, pause and throttle of [emulator] can only be had on the emulator; "
-            "leave out --target and --endpoint"
+            f"{arguments.file}: rtt, eventual_lag, pause, throttle and fault of [emulator] can only be had on the "
+            "emulator; leave out --target and --endpoint"
         )
     return plan
 

@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> ExitCode:
     config = build_config(arguments)
     thresholds = [parse_threshold(text) for text in arguments.fail_if]
     kind, endpoints = choose_target(arguments, config.regions)
+    if arguments.fault and kind != "local":
+        raise UsageError("--fault can only be had on the emulator; leave out --target and --endpoint")
     tags = parse_tags(arguments.tag)
     witness = parse_witness(arguments.witness, kind)
     if witness is not None and config.strong:
@@ -51,7 +53,11 @@ def main(argv: Sequence[str]) -> ExitCode:
             arguments.table,
             arguments.keep_table,
             arguments.create_per_region,
-            EmulatorOptions(lag=arguments.lag, seed=arguments.seed),
+            EmulatorOptions(
+                lag=arguments.lag,
+                seed=arguments.seed,
+                extra=tuple(word for fault in arguments.fault for word in ("--fault", fault)),
+            ),
             arguments.results,
             tags,
             ("python", "-m", "harness.run", *argv),

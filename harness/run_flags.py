@@ -116,6 +116,8 @@ def _add_target(parser: Parser) -> None:
     add("--witness", metavar="cloudwatch[=URL]", help=witness)
     lag = "emulator only: a preset, or median=400ms,sigma=0.3"
     add("--lag", default="typical", metavar="MODEL", help=lag)
+    fault = "emulator only: what goes wrong, such as reset:writes:5%%=2s-4s after the first write; repeatable"
+    add("--fault", action="append", default=[], metavar="KIND[:OPTION…]=WINDOW", help=fault)
 
 
 def _add_output(parser: Parser) -> None:

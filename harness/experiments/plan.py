@@ -6,6 +6,7 @@ of the network or the host falls on all conditions alike and does not pass for a
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -38,9 +39,13 @@ class PlannedRun:
     @property
     def pause(self) -> Fault | None:
         """When and where replication is paused; None where it is not."""
-        if "--pause" not in self.emulator:
-            return None
-        return parse_fault(self.emulator[self.emulator.index("--pause") + 1])
+        for flag, given in itertools.pairwise(self.emulator):
+            if flag == "--pause":
+                return parse_fault(given)
+            if flag == "--fault" and given.startswith("pause"):
+                fault = parse_fault(given)
+                return replace(fault, where=fault.where.partition(":")[2])
+        return None
 
     def estimate(self) -> Estimate:
         """How long it takes, what it sends, what that costs."""

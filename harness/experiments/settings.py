@@ -23,6 +23,7 @@ from harness.measure.plan import (
 )
 from harness.measure.schedules import SCHEDULES
 from harness.units import (
+    FOREVER_NS,
     NS_PER_S,
     parse_duration_ns,
     parse_offset_ns,
@@ -40,7 +41,7 @@ SEEDS = range(2**63)
 class Fault:
     """Something the emulator does wrong between two instants, nanoseconds after the first write.
 
-    `where` is the Region or link of its command line ("" for every link).
+    `where` is what its command line has before the window: a Region or link ("" for every link), or KIND[:OPTION…].
     """
 
     where: str
@@ -49,7 +50,7 @@ class Fault:
 
     def argument(self) -> str:
         """The fault as the emulator's command line has it."""
-        window = f"{self.start_ns}ns-{self.end_ns}ns"
+        window = f"{self.start_ns}ns-" + (f"{self.end_ns}ns" if self.end_ns != FOREVER_NS else "")
         return f"{self.where}={window}" if self.where else window
 
 
@@ -63,6 +64,21 @@ def parse_fault(given: str) -> Fault:
     return Fault(where, *parse_window_ns(window))
 
 
+def parse_faults(given: str) -> tuple[Fault, ...]:
+    """Read "KIND[:OPTION…]=WINDOW", several of them separated by blanks, or none.
+
+    Raises:
+        UsageError: one has no kind, or its window makes no sense.
+    """
+    faults = tuple(parse_fault(one) for one in given.split())
+    for fault in faults:
+        if not fault.where:
+            raise UsageError(
+                f"{given!r} is not KIND[:OPTION…]=WINDOW, such as throttle:us-west-2:reads=2s-4s"
+            )
+    return faults
+
+
 @dataclass(frozen=True, slots=True)
 class EmulatorSettings:
     """How the emulator is set, in the words of its command line; None leaves it at its default."""
@@ -72,6 +88,7 @@ class EmulatorSettings:
     eventual_lag: str | None = None
     pause: Fault | None = None
     throttle: Fault | None = None
+    fault: tuple[Fault, ...] = ()
 
     def arguments(self) -> tuple[str, ...]:
         """Everything but the lag as arguments."""
@@ -80,6 +97,7 @@ class EmulatorSettings:
             ("--eventual-lag", self.eventual_lag),
             ("--pause", self.pause and self.pause.argument()),
             ("--throttle", self.throttle and self.throttle.argument()),
+            *(("--fault", fault.argument()) for fault in self.fault),
         )
         return tuple(word for flag, value in given if value for word in (flag, value))
 
@@ -113,17 +131,17 @@ class Settings:
             )
         share = wanted / max(1, workload.samples)
         workload = dataclasses.replace(workload, samples=wanted, warmup_ns=round(workload.warmup_ns * share))
-        pause, throttle = (_scaled(fault, share) for fault in (self.emulator.pause, self.emulator.throttle))
-        emulator = dataclasses.replace(self.emulator, pause=pause, throttle=throttle)
+        pause, throttle = (
+            fault and _scaled(fault, share) for fault in (self.emulator.pause, self.emulator.throttle)
+        )
+        faults = tuple(_scaled(fault, share) for fault in self.emulator.fault)
+        emulator = dataclasses.replace(self.emulator, pause=pause, throttle=throttle, fault=faults)
         return dataclasses.replace(self, workload=workload, duration_ns=None, emulator=emulator)
 
 
-def _scaled(fault: Fault | None, share: float) -> Fault | None:
-    if fault is None:
-        return None
-    return dataclasses.replace(
-        fault, start_ns=round(fault.start_ns * share), end_ns=round(fault.end_ns * share)
-    )
+def _scaled(fault: Fault, share: float) -> Fault:
+    end_ns = fault.end_ns if fault.end_ns == FOREVER_NS else round(fault.end_ns * share)
+    return dataclasses.replace(fault, start_ns=round(fault.start_ns * share), end_ns=end_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,5 +243,6 @@ SECTIONS: Mapping[str, Mapping[str, Setting]] = {
         "eventual_lag": Setting(("emulator", "eventual_lag"), text(str)),
         "pause": Setting(("emulator", "pause"), text(parse_fault)),
         "throttle": Setting(("emulator", "throttle"), text(parse_fault)),
+        "fault": Setting(("emulator", "fault"), text(parse_faults)),
     },
 }

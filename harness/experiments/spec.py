@@ -5,7 +5,7 @@
               together = "source" (a run measures one source with all its replicas), "all" or "pair"
 [workload]    rate, arrivals, item_size, keys, samples or duration, warmup, shards, seed
 [polling]     interval, strategy, schedule, read, timeout, control
-[emulator]    lag, rtt, eventual_lag, pause, throttle
+[emulator]    lag, rtt, eventual_lag, pause, throttle, fault
 [run]         repetitions
 
 In `[workload]`, `[polling]` and `[emulator]` a list of values is an axis of the sweep. Unknown keys are refused.

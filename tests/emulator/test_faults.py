@@ -63,7 +63,7 @@ def test_a_share_is_drawn_from_the_seed() -> None:
         (f"pause:{OREGON}/{SYDNEY}=8s-", f"{OREGON} → {SYDNEY} paused from 8.00 s after the first write on"),
         (
             f"throttle:30%:reads:{SYDNEY}=2s-4s",
-            f"{SYDNEY} throttles reads, 30 % of them, from 2.00 s to 4.00 s after the first write",
+            f"{SYDNEY} throttles 30 % of reads from 2.00 s to 4.00 s after the first write",
         ),
         (
             "500:after:PutItem=0s-1s",
@@ -71,7 +71,24 @@ def test_a_share_is_drawn_from_the_seed() -> None:
         ),
         (
             f"slow:200ms:{OREGON}:{SYDNEY}:0.5=0s-1s",
-            f"each of {OREGON} and {SYDNEY} answers requests 200 ms late, 50 % of them, from 0 s to 1.00 s after the "
+            f"each of {OREGON} and {SYDNEY} answers 50 % of requests 200 ms late from 0 s to 1.00 s after the "
+            "first write",
+        ),
+        (
+            "unprocessed:0.5:reads=0s-1s",
+            "every Region leaves 50 % of keys of batch reads unprocessed from 0 s to 1.00 s after the first write",
+        ),
+        (
+            "reorder:20%:70ms=0s-",
+            "every link carries 20 % of writes out of order, up to 70.0 ms later, from 0 s after the first write on",
+        ),
+        (
+            f"flap:{OREGON}=0s-",
+            f"{OREGON} goes back by up to 1.00 s in eventually consistent reads from 0 s after the first write on",
+        ),
+        (
+            f"partition:{SYDNEY}=0s-1s",
+            f"{SYDNEY} is cut off from the replication of the others from 0 s to 1.00 s after the "
             "first write",
         ),
     ],

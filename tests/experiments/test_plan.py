@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 from collections import Counter
@@ -67,6 +68,13 @@ def test_a_pause_is_told_to_the_emulator_and_remembered() -> None:
     assert run.emulator == ("--pause", "us-west-2/eu-west-1=1000000000ns-2000000000ns")
     assert run.pause is not None
     assert (run.pause.where, run.pause.start_ns) == ("us-west-2/eu-west-1", 10**9)
+
+
+def test_a_pause_among_other_faults_is_remembered_too() -> None:
+    faults = ("--fault", "reset=0ns-", "--fault", "pause:us-west-2/eu-west-1=1000000000ns-2000000000ns")
+    run = dataclasses.replace(plan().runs[0], emulator=faults)
+    assert run.pause == plan().runs[0].pause
+    assert dataclasses.replace(run, emulator=faults[:2]).pause is None
 
 
 def test_a_plan_survives_being_written() -> None:

@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.experiments.settings import Fault
 from harness.experiments.spec import Experiment, load_experiment, parse_experiment
 from harness.measure.plan import Polling, Workload
+from harness.units import FOREVER_NS
 
 SHIPPED = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 SECOND = 1_000_000_000
@@ -75,6 +76,7 @@ def test_every_setting_reaches_the_run() -> None:
         eventual_lag = "none"
         pause = "1s-2s"
         throttle = "eu-west-1:reads=2s-3s"
+        fault = "reset:5%=1s- 500:after:writes=1s-2s"
         [run]
         repetitions = 3
     """
@@ -89,6 +91,7 @@ def test_every_setting_reaches_the_run() -> None:
     assert settings.emulator.arguments() == (
         "--rtt", "none", "--eventual-lag", "none", "--pause", "1000000000ns-2000000000ns",
         "--throttle", "eu-west-1:reads=2000000000ns-3000000000ns",
+        "--fault", "reset:5%=1000000000ns-", "--fault", "500:after:writes=1000000000ns-2000000000ns",
     )  # fmt: skip
     assert (experiment.seed, experiment.repetitions) == (7, 3)
 
@@ -118,12 +121,13 @@ def test_all_ordered_pairs_of_a_list_are_measured_by_source_at_once_or_one_by_on
 
 
 def test_a_scaled_experiment_keeps_its_shape() -> None:
-    text = '[workload]\nduration = "40s"\nwarmup = "4s"\n[emulator]\npause = "10s-20s"\n'
+    text = '[workload]\nduration = "40s"\nwarmup = "4s"\n[emulator]\npause = "10s-20s"\nfault = "cut=10s-"\n'
     for scaled in (parsed(text).scaled(None, 0.1), parsed(text).scaled(80, 1.0)):
         settings = scaled.conditions[0].settings
         assert settings.workload.samples == 80
         assert settings.workload.warmup_ns == 0.4 * SECOND
         assert settings.emulator.pause == Fault("", SECOND, 2 * SECOND)
+        assert settings.emulator.fault == (Fault("cut", SECOND, FOREVER_NS),)
 
 
 def test_scaling_to_nothing_is_refused() -> None:
@@ -153,6 +157,8 @@ def test_scaling_to_nothing_is_refused() -> None:
         ("[polling]\nread = 'fast'\n", "not one of strong, eventual"),
         ("[polling]\ncontrol = 'yes'\n", "not true or false"),
         ("[emulator]\npause = '8s'\n", r"\[emulator\] pause"),
+        ("[emulator]\nfault = 'reset'\n", r"\[emulator\] fault"),
+        ("[emulator]\nfault = '1s-2s'\n", r"\[emulator\] fault: .*KIND"),
         ("[run]\nrepetitions = 0\n", "repetitions"),
     ],
 )

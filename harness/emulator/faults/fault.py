@@ -47,14 +47,12 @@ class Fault:
     def describe(self, since: str = "after the first write") -> str:
         """The fault in words; `since` is what its window counts from."""
         words = self.kind.words.format(what=self._what(), time=format_duration(self.time_ns))
-        share = "" if self.share == 1.0 else f", {100 * self.share:.3g} % of them,"
         performed = ", having performed them," if self.after else ""
-        return f"{self._where()} {words}{performed}{share} {self._span(since)}"
+        return f"{self._where()} {words}{performed} {self._span(since)}"
 
     def _what(self) -> str:
-        if self.operations:
-            return " and ".join(self.operations)
-        return "batches" if self.kind.name == "unprocessed" else "requests"
+        share = "" if self.share == 1.0 else f"{100 * self.share:.3g} % of "
+        return share + (self.kind.what.format(" and ".join(self.operations) or "requests"))
 
     def _where(self) -> str:
         if "link" in self.kind.takes:

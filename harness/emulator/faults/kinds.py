@@ -22,9 +22,9 @@ _LINK = frozenset({"link", "share"})
 class Kind:
     """One kind of fault.
 
-    `words` say what a place does, with {what} for the requests and {time} for the duration of its options; `help` is
-    its line in a table. `takes` are the options it has, `needs` those it cannot do without; `operations` are the
-    requests it concerns unless told otherwise, none for faults of links and Regions.
+    `words` say what a place does to {what}, and {time} is the duration of its options; `what` says it with {} for the
+    operations. `help` is its line in a table. `takes` are the options it has, `needs` those it cannot do without;
+    `operations` are the requests it concerns unless told otherwise, none for faults of links and Regions.
     """
 
     name: str
@@ -34,10 +34,11 @@ class Kind:
     needs: frozenset[str] = frozenset()
     operations: frozenset[str] = READS | WRITES
     time_ns: int = 0
+    what: str = "{}"
 
 
 def _of_link(name: str, words: str, help_: str, takes: frozenset[str] = _LINK, time_ns: int = 0) -> Kind:
-    return Kind(name, words, help_, takes, operations=frozenset(), time_ns=time_ns)
+    return Kind(name, words, help_, takes, operations=frozenset(), time_ns=time_ns, what="writes")
 
 
 _REGION, _TIME, _AFTER = frozenset({"region"}), frozenset({"time"}), frozenset({"after"})
@@ -55,9 +56,10 @@ _ALL = (
     Kind("garbage", "answers {what} with garbage", "a body that is not JSON"),
     Kind(
         "unprocessed",
-        "leaves keys of {what} unprocessed",
+        "leaves {what} unprocessed",
         "UnprocessedKeys and UnprocessedItems; the share is of the keys",
         operations=BATCHES,
+        what="keys of batch {}",
     ),
     Kind(
         "expired", "answers {what} with ExpiredTokenException", "credentials expired", operations=OPERATIONS
@@ -76,11 +78,12 @@ _ALL = (
     ),
     Kind(
         "flap",
-        "goes back in time by up to {time} in eventually consistent reads",
+        "goes back by up to {time} in {what}",
         "eventually consistent reads up to so much older (1s)",
         frozenset({"region", "share", "time"}),
         operations=frozenset(),
         time_ns=NS_PER_S,
+        what="eventually consistent reads",
     ),
     _of_link(
         "pause", "paused", "nothing arrives; afterwards everything, its own lag later", frozenset({"link"})
@@ -93,11 +96,11 @@ _ALL = (
         _REGION,
         frozenset(),
     ),
-    _of_link("never", "loses writes", "a write that never replicates"),
-    _of_link("duplicate", "carries writes twice", "a write sent twice, with different lags"),
+    _of_link("never", "loses {what}", "a write that never replicates"),
+    _of_link("duplicate", "carries {what} twice", "a write sent twice, with different lags"),
     _of_link(
         "reorder",
-        "carries writes out of order, up to {time} later",
+        "carries {what} out of order, up to {time} later,",
         "a write up to so much later (1s), overtaken by others of its item",
         _LINK | _TIME,
         NS_PER_S,

@@ -77,6 +77,15 @@ def test_a_table_with_other_keys_is_measured_and_left_as_it_was(
         assert [item["title"]["S"] for item in items(access, name, region)] == ["kept"]
 
 
+def test_items_written_several_times_are_taken_out_too(target: Target, tmp_path: Path) -> None:
+    access = made(target, "versions", ("customer", "S"), ("at", "N"))
+    done = measured(target, "versions", tmp_path, "--versions", "5")
+    assert done.returncode in (0, 3), done.stderr
+    assert "left behind" not in done.stderr
+    for region in REGIONS:
+        assert [item["title"]["S"] for item in items(access, "versions", region)] == ["kept"]
+
+
 def test_a_query_of_a_table_without_sort_key_is_refused_in_one_sentence(
     target: Target, tmp_path: Path
 ) -> None:

@@ -179,7 +179,9 @@ class DynamoStore:
     async def prepared(self, keys: Sequence[Key]) -> Read:
         """BatchGetItem; an item that exists is found, whatever the change."""
         exchange, items, left = await self._batch(keys, consistent=True)
-        return Read(exchange, self._seqs(items), left, units=_units_of_batch(exchange))
+        there = frozenset(self._seqs(items))
+        found = tuple(key.seq for key in keys if key.seq // self._versions in there)
+        return Read(exchange, found, left, units=_units_of_batch(exchange))
 
     async def _batch(self, keys: Sequence[Key], consistent: bool) -> tuple[Exchange, Items, tuple[int, ...]]:
         wanted = {

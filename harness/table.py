@@ -21,6 +21,7 @@ _EXAMPLES = (
     "setup --table latency --from us-west-2 --to ap-southeast-2 --target aws --profile sandbox",
     "status --table latency --from us-west-2 --to ap-southeast-2 --target aws",
     "teardown --table latency --from us-west-2 --to ap-southeast-2 --target aws --yes",
+    "clean results/20261124T120000Z-us-west-2-ap-southeast-2-0123abcd",
     "--iam-policy --table latency --from us-west-2 --to ap-southeast-2",
 )
 MILLION = 1_000_000
@@ -31,18 +32,20 @@ def make_parser() -> Parser:
     parser = Parser(
         "table",
         "Set up a global table for measurements (then: harness.run --table NAME), say how it is, or remove it. "
-        "Only what the ledger lists, because this harness made it, is ever removed.",
+        "Only what the ledger lists, because this harness made it, is ever removed. From a table of yours, clean "
+        "removes what a killed run left in it.",
         _EXAMPLES,
     )
     add = parser.add_argument
-    add("action", nargs="?", choices=tuple(_ACTIONS), help="what to do")
+    add("action", nargs="?", choices=(*_ACTIONS, "clean"), help="what to do")
+    add("run", nargs="?", metavar="RUN", help="of clean: the run directory; nothing else is needed")
     add(
         "--iam-policy",
         action="store_true",
         help="print the least-privilege policy as JSON; no request is made",
     )
-    add("--from", dest="source", required=True, metavar="REGION", help="the Region the table is created in")
-    add("--to", required=True, metavar="REGION[,REGION…]", help="the Regions of its replicas")
+    add("--from", dest="source", metavar="REGION", help="the Region the table is created in")
+    add("--to", metavar="REGION[,REGION…]", help="the Regions of its replicas")
     add("--witness", choices=("cloudwatch",), help="of the policy: with what harness.run --witness reads")
     add("--table", metavar="NAME", help="its name (of the policy: replication-latency-*, what runs make)")
     add("--consistency", choices=("eventual", "strong"), default="eventual", help="MREC or MRSC (eventual)")
@@ -67,7 +70,15 @@ def main(argv: Sequence[str]) -> ExitCode:
     """Parse, do, print."""
     arguments = make_parser().parse_args(argv)
     if arguments.iam_policy == (arguments.action is not None):
-        raise UsageError(f"say either one of {', '.join(_ACTIONS)}, or --iam-policy")
+        raise UsageError(f"say either one of {', '.join((*_ACTIONS, 'clean'))}, or --iam-policy")
+    if arguments.action == "clean":
+        return _clean(arguments)
+    if arguments.run is not None:
+        raise UsageError(f"unknown argument {arguments.run!r}; only clean takes a run directory")
+    if not arguments.source or not arguments.to:
+        raise UsageError(
+            "--from REGION and --to REGION[,REGION…] are needed: where the table is, and its replicas"
+        )
     from harness.measure.plan import RunConfig  # heavy, with what follows: not for --help
     from harness.target import parse_regions
 
@@ -191,6 +202,24 @@ def _teardown(arguments: Namespace, table: GlobalTable, ledger: Ledger) -> ExitC
     return ExitCode.OK
 
 
+def _clean(arguments: Namespace) -> ExitCode:
+    """Remove what a run left in a table that was there before it."""
+    from harness.records.run_directory import find_run
+    from harness.remains import clean, remains_of
+
+    if arguments.run is None:
+        raise UsageError("which run? name its directory: python -m harness.table clean results/…")
+    remains = remains_of(find_run(arguments.run, arguments.results))
+    for line in remains.announcement():
+        say(line)
+    _agree(arguments, "remove them", remains.kind)
+    removed = clean(remains, arguments.profile, say)
+    where = ", ".join(remains.config.regions)
+    print(f"removed {removed} items of run {remains.run_id} from table {remains.table}")
+    print(f"looked: none of the {len(remains.keys)} it may have written is left in {where}")
+    return ExitCode.OK
+
+
 def _announce(table: GlobalTable) -> None:
     """What is going to be created, and what it costs to have it."""
     from harness.dynamodb.cost import price_run
@@ -215,13 +244,13 @@ def _announce(table: GlobalTable) -> None:
     say(f"reads     {format_usd(reads['usd'])} per million units in each of the replicas ({reads['basis']})")
 
 
-def _agree(arguments: Namespace, to_what: str) -> None:
+def _agree(arguments: Namespace, to_what: str, kind: str | None = None) -> None:
     """On AWS, have a person agree.
 
     Raises:
         UsageError: nobody did.
     """
-    if arguments.target != "aws" or arguments.yes:
+    if (kind or arguments.target) != "aws" or arguments.yes:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"nobody is there to ask; say --yes to {to_what}")

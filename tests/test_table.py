@@ -100,7 +100,7 @@ def test_the_policy_is_json_and_needs_no_target() -> None:
     [
         (("setup", *PAIR, "--table", "x"), "say --target aws, or --endpoint"),
         (("setup", *PAIR, "--target", "aws"), "--table NAME is needed"),
-        ((*PAIR, "--table", "x"), "say either one of setup, status, teardown, or --iam-policy"),
+        ((*PAIR, "--table", "x"), "say either one of setup, status, teardown, clean, or --iam-policy"),
         (("--iam-policy", "--from", "us-west-2", "--to", "eu-west-11"), "did you mean eu-west-1"),
         (("stop", *PAIR), "invalid choice"),
         (("setup", *PAIR, "--table", "x", "--target", "aws"), "say --yes to create it"),

@@ -40,7 +40,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
-class Resident:
+class Look:
     """Resident memory at `at_s` after the emulator came up, bytes."""
 
     at_s: float
@@ -52,7 +52,7 @@ class Resident:
 class Watched:
     """A finished run: its memory while it measured, what it printed, and the cost of its end."""
 
-    memory: list[Resident]
+    memory: list[Look]
     code: int
     end_s: float
     peak: int
@@ -96,11 +96,11 @@ def watch(arguments: Sequence[str], every_s: float) -> Watched:
             if process.poll() is not None:
                 raise SystemExit(f"the run ended with exit code {process.returncode} before it measured")
             time.sleep(0.1)
-        began, memory, looks = time.monotonic(), list[Resident](), 0
+        began, memory, looks = time.monotonic(), list[Look](), 0
         while (held := resident(emulator)) is not None:
             own = resident(process.pid)
             if time.monotonic() - began >= looks * every_s and own is not None:
-                memory.append(Resident(time.monotonic() - began, own, held))
+                memory.append(Look(time.monotonic() - began, own, held))
                 looks += 1
             time.sleep(0.1)
         ended = time.monotonic()

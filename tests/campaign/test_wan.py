@@ -43,6 +43,7 @@ class Measured:
     """A run across the network, and the emulator's record of the truth."""
 
     code: int
+    printed: str
     events: list[Event]
     samples: pd.DataFrame
     joined: pd.DataFrame
@@ -115,6 +116,7 @@ def measure(
     samples = read_samples(run.samples)
     return Measured(
         done.returncode,
+        done.stdout,
         read_journal(run.journal).events,
         samples,
         with_truth(samples, read_truth(truth)),
@@ -148,6 +150,12 @@ def assert_what_is_called_valid_is_true(run: Measured) -> None:
         assert found["low"] <= np.median(truths) <= found["high"]
 
 
+def error_where_it_is_least_blurred(joined: pd.DataFrame) -> float:
+    """The median error of the narrower half of the model brackets, nanoseconds."""
+    width_ns = joined["model_upper_ns"] - joined["model_lower_ns"]
+    return float(joined[width_ns <= width_ns.median()]["error_ns"].median())
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.01, 0.05])
 def test_whatever_is_lost_and_overtaken_the_hard_brackets_hold_the_truth_and_every_write_is_accounted_for(
     tmp_path: Path, loss: float
@@ -173,13 +181,13 @@ def test_an_asymmetric_path_shifts_the_model_bracket_by_half_the_asymmetry_and_t
     routes = {EARLY: Route(120, 20), LATE: Route(20, 120)}
     run = measure(tmp_path, Route(70, 70), routes, ",".join((REPLICA, EARLY, LATE)))
     assert_nothing_lost_and_nothing_invented(run, replicas=3)
+    assert "assumes symmetric round trips" in " ".join(run.printed.split())
     for region, shift_ns in ((REPLICA, 0), (EARLY, -50 * MS), (LATE, 50 * MS)):
         mine = run.joined[run.joined["to_region"] == region]
         shifted = mine["true_ns"] + shift_ns
         holds = (mine["model_lower_ns"] <= shifted) & (shifted <= mine["model_upper_ns"])
         assert holds.mean() > 0.9, region
-        error_ns = mine["error_ns"].median()
-        assert abs(error_ns - shift_ns) < 25 * MS, (region, error_ns)  # nearer to it than to no shift
+        assert abs(error_where_it_is_least_blurred(mine) - shift_ns) < 25 * MS, region  # nearer than no shift
 
 
 def test_an_asymmetry_that_writes_and_reads_share_cancels_out(tmp_path: Path) -> None:
@@ -187,7 +195,7 @@ def test_an_asymmetry_that_writes_and_reads_share_cancels_out(tmp_path: Path) ->
     assert_nothing_lost_and_nothing_invented(run)
     assert_what_is_called_valid_is_true(run)
     assert run.joined["model_holds"].mean() > 0.9
-    assert abs(run.joined["error_ns"].median()) < 25 * MS
+    assert abs(error_where_it_is_least_blurred(run.joined)) < 25 * MS
 
 
 def test_nothing_is_left_of_the_network_even_after_a_failure() -> None:

@@ -41,11 +41,12 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Look:
-    """Resident memory at `at_s` after the emulator came up, bytes."""
+    """Resident memory at `at_s` after the emulator came up, bytes, and the CPU the harness has used until then."""
 
     at_s: float
     harness: int
     emulator: int
+    cpu_s: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ def resident(pid: int) -> int | None:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE or None
     except (OSError, IndexError):
         return None
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def emulator_of(pid: int) -> int | None:
@@ -100,7 +107,7 @@ def watch(arguments: Sequence[str], every_s: float) -> Watched:
         while (held := resident(emulator)) is not None:
             own = resident(process.pid)
             if time.monotonic() - began >= looks * every_s and own is not None:
-                memory.append(Look(time.monotonic() - began, own, held))
+                memory.append(Look(time.monotonic() - began, own, held, cpu_s(process.pid)))
                 looks += 1
             time.sleep(0.1)
         ended = time.monotonic()
@@ -125,6 +132,11 @@ def growth(times_s: Sequence[float], sizes: Sequence[int], settled_s: float) -> 
     }
 
 
+def busy(looks: Sequence[Look]) -> float:
+    """The share of one core that the harness used between the first and the last of these looks."""
+    return (looks[-1].cpu_s - looks[0].cpu_s) / (looks[-1].at_s - looks[0].at_s)
+
+
 def print_memory(watched: Watched, settled_s: float) -> None:
     """One line per process."""
     times = [look.at_s for look in watched.memory]
@@ -141,6 +153,9 @@ def print_memory(watched: Watched, settled_s: float) -> None:
         )
     looks = watched.memory[:: max(1, len(times) // SHOWN)]
     print("harness at ", " · ".join(f"{look.at_s:.0f} s {look.harness / MIB:.1f}" for look in looks))
+    third = len(times) // 3
+    early, late = (busy(watched.memory[at : at + third]) for at in (third // 2, len(times) - third))
+    print(f"CPU of the harness: {early:.1%} of a core early on, {late:.1%} in the last third")
     print(
         f"derived within {watched.end_s:.0f} s after the measurement; peak then {watched.peak / MIB:.0f} MiB\n"
     )

@@ -96,3 +96,13 @@ def test_the_policy_of_a_strong_table_lets_its_witness_be_made() -> None:
     (witness,) = [part for part in json.loads(printed)["Statement"] if part["Sid"] == "QuorumWitness"]
     assert "dynamodb:CreateGlobalTableWitness" in witness["Action"]
     assert any(":us-west-2:" in arn for arn in witness["Resource"])
+
+
+def test_a_stale_strong_read_is_the_first_thing_said_and_ends_with_1(tmp_path: Path) -> None:
+    done = run(*STRONG, *QUICK, "--fault", "stale:us-east-2:30%:400ms=0s-", results=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("VIOLATION: ")
+    found = json.loads((only_run(tmp_path) / "summary.json").read_text())["strong_reads"]
+    assert found["stale_reads"] > 0
+    assert {entry["to"] for entry in found["violations"]} == {"us-east-2"}
+    assert all(0 < entry["stale_ms"] < 400 for entry in found["violations"])

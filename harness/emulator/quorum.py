@@ -13,7 +13,7 @@ from random import Random
 from harness.emulator.errors import WireError
 from harness.emulator.items import Key
 from harness.emulator.rtt import matrix
-from harness.emulator.tables import Replica
+from harness.emulator.tables import ANYWHERE, Replica
 from harness.emulator.versions import Version
 from harness.units import NS_PER_MS
 
@@ -55,6 +55,7 @@ class Quorum:
         """Let a committed version reach the other Regions, for their eventually consistent reads."""
         self.agree(replica)
         commit_ns, table = version.commit_ns, replica.table
+        version.arrive(ANYWHERE, commit_ns)
         for other in table.present(commit_ns):
             if other is not replica:
                 way_ns = matrix()[replica.region, other.region].p50_ns // 2 + self._rng.randint(*_SERVICE_NS)

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from harness.emulator.faults.fault import Fault
-from harness.emulator.faults.standing import Standing, StandingFaults
+from harness.emulator.faults.standing import LAPSES, Standing, StandingFaults
 from harness.emulator.items import Item, Key, key_text
 from harness.emulator.lag import LagSpec, LagStream
 from harness.emulator.links import OF_LINKS, Departure, Link
@@ -115,14 +115,16 @@ class World:
 
     def read_instant(self, replica: Replica, consistent: bool, now_ns: int) -> int:
         """The instant a read at `now_ns` looks at: now, or a little earlier for a stale eventual read."""
-        if consistent and replica.table.strong:
+        if consistent and not replica.table.strong:
+            return now_ns
+        if consistent:
             self.quorum.agree(replica)
+        if self.faults.lapses:
+            lapsed_ns = self.faults.lapsed_ns(replica.region, consistent, now_ns)
+            if lapsed_ns < now_ns:
+                return max(lapsed_ns, replica.active_ns)
         if consistent:
             return now_ns
-        if self.faults.flaps:
-            flapped_ns = self.faults.flapped_ns(replica.region, now_ns)
-            if flapped_ns < now_ns:
-                return max(flapped_ns, replica.active_ns)
         eventual = self.settings.eventual
         if self._staleness.random() >= eventual.share:
             return now_ns
@@ -184,7 +186,7 @@ class World:
 
     def _place(self, standing: Standing) -> None:
         fault = standing.fault
-        if standing.name == "flap":
+        if standing.name in LAPSES.values():
             self._oldest_ns = max(self._oldest_ns, fault.time_ns)
         for pair, link in self.links.items():
             if standing.name in OF_LINKS and fault.concerns_link(pair):

@@ -85,6 +85,14 @@ _ALL = (
         time_ns=NS_PER_S,
         what="eventually consistent reads",
     ),
+    Kind(
+        "stale",
+        "breaks strong consistency: goes back in time by up to {time} in strongly consistent reads of strong tables",
+        "the same of strongly consistent reads, which AWS promises never (1s)",
+        frozenset({"region", "share", "time"}),
+        operations=frozenset(),
+        time_ns=NS_PER_S,
+    ),
     _of_link(
         "pause", "paused", "nothing arrives; afterwards everything, its own lag later", frozenset({"link"})
     ),

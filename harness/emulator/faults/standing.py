@@ -8,6 +8,7 @@ from random import Random
 from harness.emulator.faults.fault import Fault
 from harness.units import FOREVER_NS
 
+LAPSES = {False: "flap", True: "stale"}  # of reads, by their being strongly consistent
 FIRST_WRITE, ORDERED = "after the first write", "after it was ordered"
 
 
@@ -63,14 +64,14 @@ class Standing:
 class StandingFaults:
     """All faults of one world, those it began with and those ordered later.
 
-    `requests` are those that strike requests, `flaps` those of eventually consistent reads: empty lists cost nothing.
+    `requests` are those that strike requests, `lapses` those that show reads the past: empty lists cost nothing.
     `on_change` is called with a fault and an instant when its instants become known or change.
     """
 
     def __init__(self, faults: Sequence[Fault], stream: Callable[[str], Random]) -> None:
         self.listed: list[Standing] = []
         self.requests: list[Standing] = []
-        self.flaps: list[Standing] = []
+        self.lapses: list[Standing] = []
         self.on_change: list[Callable[[Standing, int], None]] = []
         self._stream = stream
         self._count = 0
@@ -84,8 +85,8 @@ class StandingFaults:
         self.listed.append(standing)
         if fault.kind.operations:
             self.requests.append(standing)
-        elif standing.name == "flap":
-            self.flaps.append(standing)
+        elif standing.name in LAPSES.values():
+            self.lapses.append(standing)
         return standing
 
     def first_write(self, now_ns: int) -> None:
@@ -106,17 +107,18 @@ class StandingFaults:
     def clear(self, now_ns: int) -> None:
         """End what is in force, forget what is to come."""
         ended, self.listed = self.listed, []
-        self.requests, self.flaps = [], []
+        self.requests, self.lapses = [], []
         for standing in ended:
             standing.start_ns, standing.end_ns = min(standing.start_ns, now_ns), min(standing.end_ns, now_ns)
             self._tell(standing, now_ns)
 
-    def flapped_ns(self, region: str, now_ns: int) -> int:
-        """The instant an eventually consistent read looks at."""
-        for flap in self.flaps:
-            if flap.fault.concerns(region) and flap.strikes(now_ns):
-                back_ns = int(flap.rng.random() * flap.fault.time_ns)
-                return min(now_ns, max(now_ns - back_ns, flap.since_ns))
+    def lapsed_ns(self, region: str, consistent: bool, now_ns: int) -> int:
+        """The instant a read looks at."""
+        for lapse in self.lapses:
+            concerned = lapse.name == LAPSES[consistent] and lapse.fault.concerns(region)
+            if concerned and lapse.strikes(now_ns):
+                back_ns = int(lapse.rng.random() * lapse.fault.time_ns)
+                return min(now_ns, max(now_ns - back_ns, lapse.since_ns))
         return now_ns
 
     def _tell(self, standing: Standing, now_ns: int) -> None:

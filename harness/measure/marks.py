@@ -19,7 +19,14 @@ class Marks:
         return isinstance(number, int) and 0 <= number < len(self._bytes) and self._bytes[number] == 1
 
     def __iter__(self) -> Iterator[int]:
-        at = self._bytes.find(1)
+        return self._where(1)
+
+    def missing(self) -> Iterator[int]:
+        """The numbers not marked, ascending."""
+        return self._where(0)
+
+    def _where(self, value: int) -> Iterator[int]:
+        at = self._bytes.find(value)
         while at >= 0:
             yield at
-            at = self._bytes.find(1, at + 1)
+            at = self._bytes.find(value, at + 1)

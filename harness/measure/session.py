@@ -199,9 +199,7 @@ class Session:
         looks = []
         for poller in self.progress.pollers:
             writer = next(w for w in self.progress.writers if w.plan is poller.plan)
-            unseen = [
-                seq for seq in range(writer.plan.total) if seq not in poller.seen and seq not in writer.failed
-            ]
+            unseen = [seq for seq in poller.seen.missing() if seq not in writer.failed]
             looks += [
                 self._look_once_more(poller, unseen[at : at + BATCH_LIMIT])
                 for at in range(0, len(unseen), BATCH_LIMIT)

@@ -56,6 +56,7 @@ def test_marks_are_a_set_of_the_numbers_planned() -> None:
     assert set(marks) == expected
     assert {number for number in range(-60, 60) if number in marks} == expected
     assert "7" not in marks
+    assert set(marks.missing()) == set(range(50)) - expected
 
 
 class Knot:

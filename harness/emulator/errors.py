@@ -13,8 +13,6 @@ _NAMESPACES = {
     "IncompleteSignatureException": _CORAL_SERVICE,
     "ExpiredTokenException": _CORAL_SERVICE,
     "InvalidSignatureException": _CORAL_SERVICE,
-    "ServiceUnavailable": _CORAL_SERVICE,
-    "ThrottlingException": _CORAL_SERVICE,
     "UnrecognizedClientException": _CORAL_SERVICE,
 }
 

@@ -130,7 +130,7 @@ class Link:
             return LOST
         if departure.ordered:
             arrival_ns = max(arrival_ns, floor_ns)
-        while outage := next((o for o in self.outages if o.active(arrival_ns)), None):
+        while self.outages and (outage := next((o for o in self.outages if o.active(arrival_ns)), None)):
             if outage is not departure.held_by:
                 departure.held_by = outage
                 outage.struck += 1

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.emulator.faults.grammar import parse_faults
 from harness.emulator.faults.kinds import KINDS
@@ -144,6 +146,44 @@ def test_what_is_no_fault_is_refused(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=re.escape(says)) as refusal:
         parse_faults([text], REGIONS)
     assert "\n" not in str(refusal.value)
+
+
+_PIECES = st.sampled_from(
+    [
+        *KINDS,
+        *REGIONS,
+        "reads",
+        "PutItem",
+        "after",
+        "30%",
+        "0",
+        "1.",
+        "200ms",
+        "9h",
+        "mars/1",
+        f"{OREGON}/{SYDNEY}",
+        "",
+    ]
+)
+
+
+@given(
+    st.one_of(
+        st.text(max_size=30),
+        st.builds(
+            "{}={}".format,
+            st.lists(_PIECES, max_size=5).map(":".join),
+            st.text("0123456789-smh.", max_size=9),
+        ),
+    )
+)
+def test_any_text_is_a_fault_or_refused_in_one_line(text: str) -> None:
+    try:
+        faults = parse_faults([text], REGIONS)
+    except UsageError as refusal:
+        assert len(str(refusal).splitlines()) == 1
+    else:
+        assert all(fault.start_ns < fault.end_ns and fault.describe() for fault in faults)
 
 
 def test_bad_faults_end_the_process_with_a_sentence() -> None:

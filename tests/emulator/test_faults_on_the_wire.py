@@ -25,7 +25,7 @@ THROTTLED = "ProvisionedThroughputExceededException"
 # What is ordered, what the client makes of it, the error it tells, and whether a write was committed all the same.
 ANSWERS = [
     ("throttle", "throttled", f"{THROTTLED}: The level of configured provisioned throughput", False),
-    ("rate-limit", "throttled", "ThrottlingException: Rate of requests exceeds", False),
+    ("rate-limit", "throttled", "ThrottlingException: Throughput exceeds the current capacity", False),
     ("request-limit", "throttled", "RequestLimitExceeded: Throughput exceeds", False),
     ("500", "server_error", "InternalServerError", False),
     ("500:after", "server_error", "InternalServerError", True),

@@ -23,14 +23,20 @@ _REFUSALS: dict[str, tuple[str, str, int]] = {
         "Consider increasing your provisioning level with the UpdateTable API.",
         400,
     ),
-    "rate-limit": ("ThrottlingException", "Rate of requests exceeds the allowed throughput.", 400),
+    "rate-limit": (
+        "ThrottlingException",
+        "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table "
+        "or index so please try again shortly. If exceptions persist, check if you have a hot key: "
+        "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html",
+        400,
+    ),
     "request-limit": (
         "RequestLimitExceeded",
         "Throughput exceeds the current throughput limit for your account. Please contact AWS Support at "
         "https://aws.amazon.com/support request a limit increase",
         400,
     ),
-    "500": ("InternalServerError", "The request processing has failed because of an unknown error", 500),
+    "500": ("InternalServerError", "Internal server error", 500),
     "503": ("ServiceUnavailable", "The service is temporarily unavailable; please retry", 503),
     "expired": ("ExpiredTokenException", "The security token included in the request is expired", 400),
     "unrecognized": (

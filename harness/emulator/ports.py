@@ -58,12 +58,14 @@ class Ports:
     def take_down(self, region: str) -> None:
         """Refuse connections to a Region's port from now on, and reset those that are open."""
         self.down.add(region)
-        listener = self._listeners.pop(region)
+        listener = self._listeners.pop(region, None)
+        if listener is None:  # it was about to come back
+            return
         listener.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         kept = self._kept[region] = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _share(kept, address=True, port=True)
         kept.bind((HOST, self.numbers[region]))
+        _share(kept, address=False, port=False)
         listener.close()
         for connection in tuple(self.connections):
             if connection.region == region:
@@ -77,12 +79,16 @@ class Ports:
         task.add_done_callback(self._opening.discard)
 
     async def _reopen(self, region: str) -> None:
-        loop = asyncio.get_running_loop()
+        if region in self.down or region not in self._kept:
+            return
         kept = self._kept.pop(region)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-        self._listeners[region] = await loop.create_server(
-            lambda: self._made(region), sock=kept, backlog=_BACKLOG
+        _share(kept, address=True, port=False)
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(
+            lambda: self._made(region), sock=kept, backlog=_BACKLOG, start_serving=False
         )
+        self._listeners[region] = listener
+        await listener.start_serving()
 
     async def close(self) -> None:
         """Close every port and connection."""
@@ -95,3 +101,9 @@ class Ports:
             connection.close()
         for listener in self._listeners.values():
             await listener.wait_closed()
+
+
+def _share(kept: socket.socket, *, address: bool, port: bool) -> None:
+    """May a port be bound beside its closed connections, or beside another socket of ours?"""
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, address)
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from botocore import exceptions as boto
-from botocore.credentials import Credentials
 
-from harness.dynamodb.signed_http import Exchange, SignedHttp
-from harness.dynamodb.store import DynamoStore, Key
+from harness.dynamodb.access import Access
+from harness.dynamodb.signed_http import Exchange
+from harness.dynamodb.store import OWN, DynamoStore, Key
 from harness.measure.clock import now_ns, pause
-from tests.emulator.processes import CREDENTIALS, Emulator, Http, boto_client, create_global_table, emulator
-from tests.emulator.worlds import MS, OREGON, SYDNEY, S
+from harness.target import EMULATOR_KEYS
+from tests.emulator.processes import Emulator, Http, boto_client, create_global_table, emulator
+from tests.emulator.worlds import MS, OREGON, SYDNEY
 
 THROTTLED = "ProvisionedThroughputExceededException"
 # What is ordered, what the client makes of it, the error it tells, and whether a write was committed all the same.
@@ -49,37 +50,21 @@ ANSWERS = [
 ]
 
 
-class Keys:
-    """Credentials as aiobotocore hands them out; with `error`, such that cannot be refreshed."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self._error = error
-
-    async def get_frozen_credentials(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return Credentials(*CREDENTIALS.values()).get_frozen_credentials()
-
-
 @asynccontextmanager
-async def client(
-    running: Emulator, region: str = OREGON, timeout_ns: int = 20 * S, keys: Keys | None = None
-) -> Any:
-    http = SignedHttp(region, running.url(region), keys or Keys(), 4, timeout_ns)
-    http.open()
-    try:
-        yield http
-    finally:
-        await http.close()
+async def client(running: Emulator, region: str = OREGON, table: str = "items") -> AsyncIterator[DynamoStore]:
+    """The harness's own client of one Region."""
+    access = Access({region: running.url(region)}, keys=EMULATOR_KEYS)
+    async with access.stores((region,), table) as stores:
+        yield stores[region]
 
 
-async def put(http: SignedHttp, pk: str) -> Exchange:
-    return await http.call("PutItem", orjson.dumps({"TableName": "items", "Item": {"pk": {"S": pk}}}))
+async def put(store: DynamoStore, pk: str) -> Exchange:
+    return await store.http.call("PutItem", orjson.dumps({"TableName": "items", "Item": {"pk": {"S": pk}}}))
 
 
-async def get(http: SignedHttp, pk: str) -> Exchange:
+async def get(store: DynamoStore, pk: str) -> Exchange:
     asked = {"TableName": "items", "Key": {"pk": {"S": pk}}, "ConsistentRead": True}
-    return await http.call("GetItem", orjson.dumps(asked))
+    return await store.http.call("GetItem", orjson.dumps(asked))
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +110,7 @@ async def test_a_struck_request_is_told_apart_and_the_truth_knows_whether_it_too
     running: Emulator, truth: Path, fault: str, failure: str, error: str, committed: bool
 ) -> None:
     pk = f"struck by {fault}"
-    timeout_ns = 2 * S if fault.startswith("hang") else 20 * S
-    async with client(running, timeout_ns=timeout_ns) as http, client(running) as calm:
+    async with client(running) as http, client(running) as calm:
         with wrong(running, f"{fault}=0s-") as admin:
             written, read = await asyncio.gather(put(http, pk), get(http, "never written"))
             assert [entry["struck"] for entry in admin.faults()] == [2]
@@ -172,12 +156,11 @@ async def test_two_faults_strike_the_same_request(running: Emulator) -> None:
 
 async def test_batches_come_back_in_part_and_only_the_rest_is_committed(running: Emulator) -> None:
     keys = [Key("batch", seq) for seq in range(25)]
-    async with client(running) as http:
+    async with client(running, table="ranged") as store:
         table = {"TableName": "ranged", "BillingMode": "PAY_PER_REQUEST"}
         types = {"shard": "S", "seq": "N"}
-        table |= schema_of(DynamoStore(http, "ranged"), types)
-        await http.call("CreateTable", orjson.dumps(table))
-        store = DynamoStore(http, "ranged")
+        table |= schema_of(types)
+        await store.http.call("CreateTable", orjson.dumps(table))
         with wrong(running, "unprocessed:writes:50%=0s-") as admin:
             written = await store.prepare(keys, "x")
             assert written.exchange.failure == "throttled"
@@ -195,9 +178,9 @@ async def test_batches_come_back_in_part_and_only_the_rest_is_committed(running:
             assert set(some.found) == set(present.found) - set(some.unprocessed)
 
 
-def schema_of(store: DynamoStore, types: dict[str, str]) -> dict[str, Any]:
+def schema_of(types: dict[str, str]) -> dict[str, Any]:
     """CreateTable's members for the keys that the harness writes."""
-    names = list(store._key(Key("s", 0)))
+    names = list(OWN.key(Key("s", 0)))
     return {
         "AttributeDefinitions": [
             {"AttributeName": n, "AttributeType": t} for n, t in zip(names, types.values(), strict=True)
@@ -304,19 +287,6 @@ async def test_a_region_comes_back_by_itself() -> None:
             assert admin.faults()[0]["struck"] == 1
             while (await get(there, "x")).failure is not None:
                 pass
-
-
-async def test_credentials_that_cannot_be_refreshed_reject_the_request_without_telling_them(
-    running: Emulator,
-) -> None:
-    for error in (
-        RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired: SECRET"),
-        boto.ClientError({"Error": {"Code": "ExpiredToken", "Message": "SECRET"}}, "AssumeRole"),
-    ):
-        async with client(running, keys=Keys(error)) as http:
-            exchange = await put(http, "x")
-        assert (exchange.failure, exchange.sent_ns) == ("rejected", None)
-        assert exchange.error == f"credentials could not be refreshed ({type(error).__name__}); log in again"
 
 
 def test_the_administration_lists_orders_and_clears_faults_and_refuses_what_is_none(

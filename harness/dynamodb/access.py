@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore import UNSIGNED
 from botocore import exceptions as boto
 from botocore.config import Config
 
@@ -142,10 +143,12 @@ class Access:
                 "dynamodb",
                 region_name=region,
                 endpoint_url=self.endpoints.get(region),
-                config=AioConfig(**_COMMON),
+                config=AioConfig(signature_version=UNSIGNED, **_COMMON),
             )
-            async with client as opened:  # only for the endpoint that botocore resolves
-                url = opened.meta.endpoint_url
+            async with (
+                client as opened
+            ):  # only for the endpoint that botocore asks; `meta` may tell another one
+                url = (await opened.generate_presigned_url("list_tables")).partition("?")[0]
             trusted = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
             route = route_to(url, trusted or True)
             return SignedHttp(region, route, credentials, CONNECTIONS, DATA_TIMEOUT_NS)
@@ -202,6 +205,12 @@ def translated(region: str, table: str | None = None) -> Iterator[None]:
             raise TargetUnavailable(f"cannot reach {where}: {_PROXY_REFUSES}") from None
         text = f"{details.get('Code', 'error')}: {details.get('Message', '')}"
         raise TargetUnavailable(f"{where} refused {error.operation_name}: {text}") from None
+    except boto.EndpointVariantError as error:
+        kinds = " and ".join(error.kwargs["tags"])
+        raise TargetUnavailable(
+            f"{where} has no {kinds} endpoint; unset AWS_USE_DUALSTACK_ENDPOINT or AWS_USE_FIPS_ENDPOINT, or what the "
+            "profile says of them"
+        ) from None
     except boto.BotoCoreError as error:
         raise TargetUnavailable(f"{where}: {error}") from None
     except RuntimeError as error:  # what botocore raises where a helper returns credentials that have expired

@@ -74,8 +74,8 @@ class SignedHttp:
         self.region = region
         self.connections = connections
         self._route = route
-        self._url = route.url.rstrip("/") + "/"
-        self._signer = Signer(region, self._url)
+        self.url = route.url.rstrip("/") + "/"
+        self._signer = Signer(region, self.url)
         self.credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout_ns / 1e9)
         self._session: aiohttp.ClientSession | None = None
@@ -113,7 +113,7 @@ class SignedHttp:
             frozen = await self.credentials.get_frozen_credentials()
             headers = self._signer.headers(operation, body, frozen, wall_ns()) | self._route.headers
             async with self._session.post(
-                self._url, data=request, headers=headers, proxy_headers=self._route.to_proxy
+                self.url, data=request, headers=headers, proxy_headers=self._route.to_proxy
             ) as response:
                 raw = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError) as error:

@@ -99,15 +99,15 @@ def test_no_credential_is_kept_or_printed(done: Done) -> None:
     assert all(KEY_ID in recorded.authorization for recorded in done.seen.requests)
     assert {recorded.token for recorded in done.seen.requests} == {TOKEN}
     files = [path for path in done.results.rglob("*") if path.is_file()]
-    assert {"manifest.json", "summary.json", "report.html", "samples.parquet"} <= {
+    assert {"manifest.json", "summary.json", "report.html", "samples.parquet", "tables.jsonl"} <= {
         path.name for path in files
     }
-    for text in (done.output, *(_text(path) for path in files)):
+    for text in (done.output, *(text_of(path) for path in files)):
         for secret in (KEY_ID, SECRET, TOKEN):
             assert secret not in text
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """All that a file holds, unpacked."""
     data = path.read_bytes()
     if path.suffix == ".zst":

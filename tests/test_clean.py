@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from harness.measure.plan import RunConfig, Workload
 from harness.target import EmulatorOptions, Target, emulator
 from tests.recorded import record_run
+from tests.recording import recording
 from tests.test_existing_table import PAIR, REGIONS, items, made
 
 ENDLESS = ("--samples", "3000", "--warmup", "0s", "--rate", "40/s", "--no-plots")
@@ -139,3 +142,37 @@ def test_bad_input_gets_one_sentence(arguments: tuple[str, ...], code: int, says
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_may_not_be_removed_at_the_end_is_said_with_the_command_that_does_and_costs_no_report(
+    target: Target, tmp_path: Path
+) -> None:
+    access = made(target, "guarded", *TWO_KEYS)
+    with recording(target.endpoints) as seen:
+        seen.denied = frozenset({"BatchWriteItem", "DeleteTable"})
+        few = ("--samples", "12", "--warmup", "0s", "--rate", "40/s", "--timeout", "5s")
+        for name in ("guarded", "made-by-the-run"):
+            command = [sys.executable, "-m", "harness.run", *PAIR, *few, "--table", name, *seen.arguments()]
+            results = tmp_path / name
+            done = subprocess.run(
+                [*command, "--results", str(results)],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            (directory,) = [path for path in results.iterdir() if path.is_dir() and path.name != "latest"]
+            verdict = json.loads((directory / "summary.json").read_text())["verdict"]
+            assert done.returncode == {"VALID": 4, "INVALID": 3}[verdict], done.stderr
+            assert (directory / "report.html").exists()
+            (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("left behind: ")]
+            assert "AccessDeniedException" in sentence
+            seen_command = shlex.split(sentence.partition("; remove ")[2].partition("with python -m ")[2])
+            assert seen_command[:2] == ["harness.table", "clean" if name == "guarded" else "teardown"]
+            seen.denied, denied = frozenset(), seen.denied
+            removed = table(*seen_command[1:])
+            assert removed.returncode == 0, removed.stderr
+            assert "looked: " in removed.stdout
+            seen.denied = denied
+    for region in REGIONS:
+        assert [item["title"]["S"] for item in items(access, "guarded", region)] == ["kept"]

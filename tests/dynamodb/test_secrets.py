@@ -33,9 +33,7 @@ def test_secrets_of_helpers_and_proxies_stay_out_of_output_run_directory_and_led
     with emulator(REGIONS, EmulatorOptions(lag="constant=150ms", extra=("--rtt", "none"))) as target:
         upstream = {f"{region}.dynamo.invalid": url for region, url in target.endpoints.items()}
         with proxying(upstream, tmp_path) as (proxy, _):
-            endpoints = [
-                part for r in REGIONS for part in ("--endpoint", f"{r}=http://{r}.dynamo.invalid")
-            ]
+            endpoints = [part for r in REGIONS for part in ("--endpoint", f"{r}=http://{r}.dynamo.invalid")]
             arguments = (*PAIR, *LEAN, *endpoints, "--profile", "helped", "--results", str(results))
             done = subprocess.run(
                 [sys.executable, "-c", _LOGGED, str(log), *arguments],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any
 
 import boto3
@@ -53,6 +55,8 @@ class Access:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     profile: str | None = None
     keys: tuple[str, str] | None = None
+    _made: list[boto3.Session] = field(default_factory=list, init=False, repr=False, compare=False)
+    _lock: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
 
     def has_credentials(self) -> bool:
         """Does botocore's chain find any?
@@ -63,14 +67,18 @@ class Access:
         return self.session().get_credentials() is not None
 
     def session(self) -> boto3.Session:
-        """A session whose credentials, if there are any, are good.
+        """The session of both planes, whose credentials, if there are any, are good.
+
+        There is one, so that a role is assumed, and a person asked for a second factor, once.
 
         Raises:
             UsageError, TargetUnavailable: the profile is unknown, or its credentials cannot be used.
         """
-        with retrieved(self.profile):
-            session = boto3.Session(profile_name=self.profile, **self._key_arguments())
-        with retrieved(profile_of(session)):
+        with self._lock, retrieved(self.profile):
+            if not self._made:
+                self._made.append(boto3.Session(profile_name=self.profile, **self._key_arguments()))
+        (session,) = self._made
+        with self._lock, retrieved(profile_of(session)):
             credentials = session.get_credentials()
             if credentials is not None:
                 credentials.get_frozen_credentials()
@@ -86,7 +94,7 @@ class Access:
 
     def _client(self, service: str, region: str, url: str | None, attempts: int) -> Any:
         session = self.session()
-        with translated(region):
+        with self._lock, translated(region):  # sessions are not for threads
             config = Config(
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 # The environment says, which botocore asks only of an endpoint it resolved itself.
@@ -109,10 +117,9 @@ class Access:
         `change` and `versions` (of each item) are what they make and see.
         """
         session = AioSession(profile=self.profile)
-        if self.keys is not None:
-            session.set_credentials(*self.keys)
+        session.set_credentials("nobody", "signs")  # it resolves endpoints only
         stores: dict[str, DynamoStore] = {}
-        credentials = await self._kept(session, regions[0])
+        credentials = await self._kept(regions[0])
         try:
             for region in regions:
                 http = await self._signed_http(session, region, credentials)
@@ -124,14 +131,13 @@ class Access:
                 await store.http.close()
             await credentials.close()
 
-    async def _kept(self, session: AioSession, region: str) -> KeptCredentials:
-        profile = profile_of(session)
-        with translated(region), retrieved(profile):
-            source = await session.get_credentials()
-        if source is None:
-            with translated(region):
+    async def _kept(self, region: str) -> KeptCredentials:
+        session = await asyncio.to_thread(self.session)
+        source = session.get_credentials()
+        with translated(region):
+            if source is None:
                 raise boto.NoCredentialsError
-        credentials = KeptCredentials(source, profile)
+        credentials = KeptCredentials(source, profile_of(session))
         await credentials.get_frozen_credentials()
         return credentials
 
@@ -159,10 +165,10 @@ class Access:
         return {"aws_access_key_id": self.keys[0], "aws_secret_access_key": self.keys[1]}
 
 
-def profile_of(session: Any) -> str | None:
+def profile_of(session: boto3.Session) -> str | None:
     """The profile a session takes its credentials from, None for the default one."""
-    name = session.profile if isinstance(session, AioSession) else session.profile_name
-    return None if name in (None, "default") else str(name)
+    name = session.profile_name
+    return None if name == "default" else str(name)
 
 
 def aws_regions() -> frozenset[str]:

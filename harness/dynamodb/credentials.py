@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,9 +20,6 @@ from harness.units import NS_PER_S
 RENEW_EVERY_NS = 10 * NS_PER_S  # while the old ones are still good
 RETRY_EVERY_NS = NS_PER_S  # once they are not
 CLOSE_S = 5
-
-# Its warning about a renewal that failed would come with a traceback on stderr, where nobody configured logging.
-logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
 
 _SIGNED_OUT = (boto.SSOError, boto.TokenRetrievalError)
 # A helper process that is missing or says no JSON, and refreshed credentials that are expired, raise plain errors.
@@ -54,9 +50,9 @@ def retrieved(profile: str | None) -> Iterator[None]:
 
 
 class KeptCredentials:
-    """The frozen credentials of an aiobotocore session, renewed beside the requests rather than within one.
+    """The frozen credentials of a session, renewed beside the requests, in a thread, rather than within one.
 
-    `source` is what the session's `get_credentials()` returned. Requests wait only while there are none that are good.
+    `source` is what boto3's `Session.get_credentials()` returned. Requests wait only while there are no good ones.
     """
 
     def __init__(self, source: Any, profile: str | None = None) -> None:
@@ -108,7 +104,7 @@ class KeptCredentials:
     async def _renew(self) -> None:
         try:
             with retrieved(self._profile):
-                self._frozen = await self._source.get_frozen_credentials()
+                self._frozen = await asyncio.to_thread(self._source.get_frozen_credentials)
                 if not self._good():
                     raise RuntimeError("those that were given have expired")
             self._failure = None

@@ -16,7 +16,7 @@ from harness.measure.plan import RunConfig
 from harness.run_flags import build_config, make_parser, parse_tags
 from harness.thresholds import check_thresholds, parse_threshold
 from harness.units import format_count, format_duration
-from harness.witness import ask_witness, leave_unasked, parse_witness
+from harness.witness import ask_after_run, parse_witness
 
 
 def main(argv: Sequence[str]) -> ExitCode:
@@ -64,10 +64,8 @@ def main(argv: Sequence[str]) -> ExitCode:
             witness=None if witness is None else str(witness),
         )
     )
-    if witness is not None and finished.interrupted:
-        leave_unasked(finished.directory, witness)
-    elif witness is not None:
-        ask_witness(finished.directory, witness, arguments.profile)
+    if witness is not None:
+        ask_after_run(finished.directory, witness, arguments.profile, finished.interrupted)
 
     from harness.analysis.derive import derive_results
 

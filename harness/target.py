@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = ("local", "aws", "endpoint")
 EMULATOR_KEYS = ("AKIAEMULATOR", "emulator-secret")
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # of a host's name, as botocore takes it
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 _STOP_S = 5
 
@@ -123,8 +124,8 @@ def is_url(text: str) -> bool:
         host, port = parts.hostname or "", parts.port
     except ValueError:  # no such port, or brackets that are not those of an IPv6 address
         return False
-    named = re.fullmatch(r"[A-Za-z0-9.:-]+", host) and not re.search(r"\s", text)
-    return parts.scheme in ("http", "https") and bool(named) and port != 0
+    named = ":" in host or all(_LABEL.fullmatch(label) for label in host.split("."))
+    return parts.scheme in ("http", "https") and named and port != 0 and not re.search(r"\s", text)
 
 
 def refuse_secrets(url: str, where: str) -> None:

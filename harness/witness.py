@@ -93,7 +93,7 @@ def ask_witness(
     config, table = config_from_json(manifest["config"]), str(manifest["target"].get("table"))
     minutes = measured_minutes(manifest["run_id"], config, read_journal(directory.journal).events)
     known = _known(directory, table)
-    source = CloudWatch(_access(manifest["target"]["kind"], profile), table, witness.url)
+    source = CloudWatch(_access(str(manifest["target"].get("kind")), profile), table, witness.url)
     pairs = [PairStatement(*pair, minutes[pair[0]], known.points(*pair)) for pair in config.pairs]
     asking = Asking(source.points, pairs)
     if wait:
@@ -133,10 +133,20 @@ def _known(directory: RunDirectory, table: str) -> Statement:
     return found if found.table == table else nothing
 
 
-def leave_unasked(directory: RunDirectory, witness: Witness) -> None:
-    """Say of a run that ended early how its witness can be asked."""
-    later = _LATER.format(run=directory.path.name, witness=witness)
-    say(f"CloudWatch was not asked about the interrupted run; {later}")
+def ask_after_run(
+    directory: RunDirectory, witness: Witness, profile: str | None, interrupted: str | None
+) -> None:
+    """Ask about a run that has just ended, unless it was interrupted; whatever happens, its results come next."""
+    why = f"the run was interrupted by {interrupted}"
+    try:
+        if interrupted is None:
+            ask_witness(directory, witness, profile)
+            return
+    except KeyboardInterrupt:
+        why = "a signal came"
+    except (HarnessError, OSError) as error:
+        why = str(error)
+    say(f"CloudWatch was not asked: {why}; {_LATER.format(run=directory.path.name, witness=witness)}")
 
 
 @dataclass(slots=True)
@@ -168,7 +178,8 @@ class Asking:
         minutes = sorted({minute for pair in self.pairs for minute in pair.minutes})
         if not minutes:
             return
-        over_ns = minutes[-1] + MINUTE_NS
+        # A run that has just ended ended in its last minute, whatever has become of the wall clock since.
+        over_ns = min(minutes[-1] + MINUTE_NS, self.now_ns() + MINUTE_NS)
         until_ns = max(over_ns, self.now_ns()) + PATIENCE_NS
         self.say(
             f"asking CloudWatch about {minutes_text(tuple(minutes))}; it publishes with a delay, so this may take "

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from harness.analysis.ground_truth import read_truth, with_truth
 from harness.dynamodb.statement import MINUTE_NS, DataPoint, PairStatement
 from harness.errors import TargetUnavailable, UsageError
 from harness.records.run_directory import RunDirectory
+from harness.records.samples import read_samples
 from harness.witness import LOOK_EVERY_NS, PATIENCE_NS, Asking, Witness, complaints, parse_witness
 from tests.cloudwatch import CloudWatchServer, cloudwatch
 from tests.recorded import WALL_NS, record_run
@@ -103,6 +105,12 @@ def test_an_old_run_is_waited_for_no_longer_than_a_new_one() -> None:
     assert published.now_ns <= FIRST_NS + 3600 * S + PATIENCE_NS + LOOK_EVERY_NS
 
 
+def test_a_wall_clock_that_was_set_back_is_not_waited_for() -> None:
+    published = Published({}, now_ns=FIRST_NS - 3600 * S)
+    published.waited(asked())
+    assert published.now_ns <= FIRST_NS - 3600 * S + MINUTE_NS + PATIENCE_NS + LOOK_EVERY_NS
+
+
 def test_a_signal_ends_the_waiting_and_keeps_what_there_is() -> None:
     published = Published({FIRST_NS: [(0, 5.0)]})
     published.interrupt_ns = SECOND_NS
@@ -160,6 +168,8 @@ def test_what_is_lacking_is_one_sentence_each() -> None:
         ("cloudwatch=http://[::1", "local", "is neither"),
         ("cloudwatch=http://127.0.0.1:99999", "local", "is neither"),
         ("cloudwatch=http://a b/", "local", "is neither"),
+        ("cloudwatch=http://-", "local", "is neither"),
+        ("cloudwatch=ftp://localhost", "local", "is neither"),
         ("cloudwatch=http://me:secret@127.0.0.1", "local", "holds a user name or password"),
     ],
 )
@@ -172,7 +182,12 @@ def test_a_witness_that_has_nothing_to_say_is_refused(text: str, kind: str, says
 def test_a_witness_is_aws_or_the_server_that_is_named() -> None:
     assert parse_witness(None, "local") is None
     assert parse_witness("cloudwatch", "aws") == Witness()
-    for url in ("http://127.0.0.1:5000", "https://vpce-1.monitoring.us-west-2.vpce.amazonaws.com"):
+    for url in (
+        "http://127.0.0.1:5000",
+        "http://[::1]:5000",
+        "http://localhost/x",
+        "https://vpce-1.monitoring.us-west-2.vpce.amazonaws.com",
+    ):
         found = parse_witness(f"cloudwatch={url}", "local")
         assert found == Witness(url)
         assert str(found) == f"cloudwatch={url}"
@@ -377,7 +392,9 @@ def test_a_signal_while_waiting_keeps_the_run_its_results_and_what_was_published
     theirs, ours = witness["cloudwatch_ms"], witness["ours_ms"]
     assert (theirs["average"], theirs["minimum"], theirs["maximum"]) == (500.0, 400.0, 600.0)
     assert ours["n"] == 60
-    assert 0 < ours["hard"]["mean"]["low"] < ours["hard"]["mean"]["high"]
+    truth = with_truth(read_samples(run.samples), read_truth(run.truth))["true_ns"].to_numpy(float) / 1e6
+    for name, true_ms in (("mean", truth.mean()), ("minimum", truth.min()), ("maximum", truth.max())):
+        assert ours["hard"][name]["low"] <= true_ms <= ours["hard"][name]["high"]
     assert "witness     CloudWatch's average" in out
     assert "simulated" in out
 
@@ -403,6 +420,7 @@ def test_an_interrupted_run_is_not_asked_about_and_says_how_it_can_be(
         _, err = ended_by(process, lambda line: "visible" in line)
     run = only_run(tmp_path)
     assert process.returncode == 130, err
+    assert "CloudWatch was not asked: the run was interrupted by SIGTERM" in err
     assert (
         f"python -m harness.report {run.path.name} --witness cloudwatch={server.url} fetches it later" in err
     )

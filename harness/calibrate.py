@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cli import Parser, parsed_by, run_verb, say
+from harness.cli import Parser, parsed_by, run_verb, say, whole_number
 from harness.errors import ExitCode, UsageError
-from harness.measure.plan import Polling, RunConfig, Workload
+from harness.measure.plan import SAMPLES, SPACINGS_NS, Polling, RunConfig, Workload
 from harness.measure.schedules import SCHEDULES
-from harness.units import NS_PER_MS, NS_PER_S, parse_positive_duration_ns
+from harness.units import NS_PER_MS, NS_PER_S, format_duration, parse_positive_duration_ns
 
 SOURCE, REPLICA = "us-west-2", "ap-southeast-2"
 RTTS_MS = (2, 70, 141, 250)
@@ -95,14 +95,16 @@ def calibrate_cell(
     }
 
 
-def main(argv: Sequence[str]) -> ExitCode:
-    """Parse, measure each cell, print the table; exit 3 when any hard bracket misses the truth."""
+def make_parser() -> Parser:
+    """The flags of this verb."""
     parser = Parser(
         "calibrate",
         "Run the instrument against the emulator and print coverage, bias, error, resolution and cost per sample.",
         ("", "--full --samples 400", "--json --samples 50"),
     )
-    parser.add_argument("--samples", type=int, default=200, metavar="N", help="per cell (200)")
+    parser.add_argument(
+        "--samples", type=whole_number(SAMPLES), default=200, metavar="N", help="per cell (200)"
+    )
     interval = parsed_by(parse_positive_duration_ns)
     parser.add_argument("--poll-interval", type=interval, default=5 * NS_PER_MS, metavar="T", help="(5ms)")
     parser.add_argument("--schedule", choices=SCHEDULES, default="adaptive", help="(adaptive)")
@@ -111,7 +113,16 @@ def main(argv: Sequence[str]) -> ExitCode:
     )
     parser.add_argument("--full", action="store_true", help="every combination, not each axis by itself")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON alone on stdout")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Parse, measure each cell, print the table; exit 3 when any hard bracket misses the truth."""
+    arguments = make_parser().parse_args(argv)
+    if arguments.poll_interval not in SPACINGS_NS:
+        raise UsageError(
+            f"--poll-interval {format_duration(arguments.poll_interval)} must lie between 1ms and 1h"
+        )
     cells = polled_with(grid(full=arguments.full), arguments.poll_with)
     rows = []
     with tempfile.TemporaryDirectory(prefix="calibrate-") as scratch:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import signal
 import sys
@@ -32,14 +33,22 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong."""
-        unknown = message.removeprefix("unrecognized arguments: ").split()
-        if message.startswith("unrecognized arguments"):
+    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override] # argv is always given
+        """What the arguments say; `--flag=--`, of which argparse makes an empty list, is no value."""
+        for word in args:
+            flag, equals, value = word.partition("=")
+            if flag.startswith("--") and equals and value == "--":
+                raise UsageError(f"{flag} has the value '--', which is none; see {self.prog} --help")
+        arguments, unknown = self.parse_known_args(args)
+        if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings]
             near = difflib.get_close_matches(unknown[0], flags, 1)
             hint = f"did you mean {near[0]}?" if near else f"see {self.prog} --help"
             raise UsageError(f"unknown argument {unknown[0]!r}; {hint}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
@@ -56,20 +65,54 @@ def parsed_by(parse: Callable[[str], T]) -> Callable[[str], T]:
     return convert
 
 
+def whole_number(allowed: range) -> Callable[[str], int]:
+    """An argparse type: a whole number of a range."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:  # of thousands of digits as well
+            raise UsageError(f"{text!r} is not a whole number") from None
+        if number not in allowed:
+            raise UsageError(f"{text!r} must lie between {allowed[0]} and {allowed[-1]}")
+        return number
+
+    return parsed_by(parse)
+
+
 def say(line: str) -> None:
-    """One line of progress on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """One line of progress on stderr; whatever it quotes, it leaves the terminal as it was."""
+    print("\n".join(map(printable, line.split("\n"))), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """The text on one line, in which what would move the cursor, colour or turn the line around is spelled out.
+
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def attempt(verb: Callable[[Sequence[str]], ExitCode], argv: Sequence[str]) -> ExitCode:
+    """Run a verb's `main`; what it raises on purpose is said in a sentence and becomes its exit code."""
+    try:
+        return verb(argv)
+    except HarnessError as error:
+        say(f"error: {_shortened(printable(str(error)))}")
+        return error.exit_code
 
 
 def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
     """Run a verb's `main` on the command line and leave with its exit code; SIGTERM ends it like Ctrl-C."""
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
     try:
-        code = verb(sys.argv[1:])
+        code = attempt(verb, sys.argv[1:])
         sys.stdout.flush()
-    except HarnessError as error:
-        say(f"error: {error}")
-        code = error.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         sys.stdout.flush()
@@ -80,6 +123,11 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
     sys.exit(int(code))
+
+
+def _shortened(sentence: str) -> str:
+    """Without the middle where somebody quoted a book."""
+    return sentence if len(sentence) <= 1200 else f"{sentence[:600]} … {sentence[-400:]}"
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

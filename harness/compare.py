@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from harness.cli import Parser, run_verb, say
 from harness.errors import ExitCode, UsageError
-from harness.units import NS_PER_MS, format_duration, parse_duration_ns
+from harness.thresholds import limit_ms
+from harness.units import NS_PER_MS, format_duration
 
 if TYPE_CHECKING:
     from harness.analysis.load import Run
@@ -105,7 +106,7 @@ def parse_threshold(text: str) -> tuple[str, float]:
     match = _THRESHOLD.fullmatch(text)
     if match is None:
         raise UsageError(f"--fail-if {text!r} is not p50, p90, p99 or shift, >, and a duration: 'p99>200ms'")
-    return match[1], parse_duration_ns(match[2]) / NS_PER_MS
+    return match[1], limit_ms(text, match[2])
 
 
 def _show(arguments: argparse.Namespace, comparisons: Sequence[Comparison], labels: Sequence[str]) -> None:
@@ -224,10 +225,10 @@ def _judge(
     for comparison in comparisons:
         for cell in comparison.cells:
             where = f"{comparison.second.label} against {comparison.first.label}: {cell.name}"
-            for name, limit_ms in thresholds:
-                if name == cell.name and (cell.value is None or cell.value > limit_ms):
+            for name, most_ms in thresholds:
+                if name == cell.name and (cell.value is None or cell.value > most_ms):
                     say(
-                        f"--fail-if {name}>{format_duration(limit_ms * NS_PER_MS)}: {where} is {_ms(cell.value)}"
+                        f"--fail-if {name}>{format_duration(most_ms * NS_PER_MS)}: {where} is {_ms(cell.value)}"
                     )
                     code = ExitCode.THRESHOLD
             if regression and cell.significant and cell.value is not None and cell.value > 0:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import Parser, run_verb, say
+from harness.cli import Parser, parsed_by, run_verb, say, whole_number
 from harness.errors import ExitCode, TargetUnavailable, UsageError
+from harness.flags import table_name
+from harness.measure.plan import SEEDS
 from harness.units import NS_PER_MS, NS_PER_S, format_duration
 
 if TYPE_CHECKING:
@@ -62,12 +64,18 @@ def make_parser() -> Parser:
     add("--to", dest="replica", default="ap-southeast-2", metavar="REGION", help="the other (ap-southeast-2)")
     add("--target", choices=("local", "aws"), default="local", help="local: emulator; aws: real, billed")
     add("--profile", metavar="NAME", help="AWS profile")
-    add("--table", default=TABLE, metavar="NAME", help=f"table to create ({TABLE})")
+    add(
+        "--table",
+        type=parsed_by(table_name),
+        default=TABLE,
+        metavar="NAME",
+        help=f"table to create ({TABLE})",
+    )
     add("--keep-table", action="store_true", help="leave the table in place")
     add(
         "--lag", default="typical", metavar="MODEL", help="emulator only: a preset, or median=400ms,sigma=0.3"
     )
-    add("--seed", type=int, default=1, metavar="N", help="seed of the emulator's lag (1)")
+    add("--seed", type=whole_number(SEEDS), default=1, metavar="N", help="seed of the emulator's lag (1)")
     add("--json", action="store_true", help="print the result as one object on stdout, the story on stderr")
     return parser
 
@@ -89,6 +97,7 @@ def main(argv: Sequence[str]) -> ExitCode:
 @contextlib.contextmanager
 def _target(arguments: Any) -> Iterator[tuple[Target, Access]]:
     from harness.dynamodb.access import Access, aws_regions  # heavy: not for --help
+    from harness.regions import matrix_regions
     from harness.target import EMULATOR_KEYS, EmulatorOptions, Target, check_regions, emulator
 
     regions = (arguments.source, arguments.replica)
@@ -96,6 +105,7 @@ def _target(arguments: Any) -> Iterator[tuple[Target, Access]]:
         check_regions(regions, aws_regions())
         yield Target("aws"), Access({}, arguments.profile)
         return
+    check_regions(regions, matrix_regions())
     with emulator(regions, EmulatorOptions(lag=arguments.lag, seed=arguments.seed)) as target:
         yield target, Access(target.endpoints, keys=EMULATOR_KEYS)
 

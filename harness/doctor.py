@@ -8,8 +8,9 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.cli import Parser, run_verb
+from harness.cli import Parser, parsed_by, run_verb
 from harness.errors import ExitCode
+from harness.flags import table_name
 from harness.measure.plan import RunConfig
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def make_parser() -> Parser:
         help="any DynamoDB API; once per Region",
     )
     add("--profile", metavar="NAME", help="AWS profile")
-    add("--table", metavar="NAME", help="the table a run would use or create")
+    add("--table", type=parsed_by(table_name), metavar="NAME", help="the table a run would use or create")
     add(
         "--witness",
         metavar="cloudwatch[=URL]",

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import Parser, run_verb, say
+from harness.cli import Parser, run_verb, say, whole_number
 from harness.errors import ExitCode, UsageError
 from harness.experiments.plan import Destination, Plan, make_plan
 from harness.experiments.spec import load_experiment
 from harness.flags import add_results_flag, add_target_flags, choose_target
+from harness.measure.plan import SAMPLES
 
 if TYPE_CHECKING:
     from harness.experiments.directory import ExperimentDirectory
@@ -27,6 +28,9 @@ _EXAMPLES = (
 )
 
 
+LARGEST_SCALE = 1_000_000
+
+
 def make_parser() -> Parser:
     """The flags of this verb."""
     parser = Parser(
@@ -38,7 +42,12 @@ def make_parser() -> Parser:
     add = parser.add_argument
     add("file", type=Path, metavar="FILE.toml", help="the experiment; with --resume also its directory")
     add("--resume", action="store_true", help="continue the newest one of this name; finished runs stay")
-    add("--samples", type=int, metavar="N", help="measured writes per source of every run, for a try")
+    add(
+        "--samples",
+        type=whole_number(SAMPLES),
+        metavar="N",
+        help="measured writes per source of every run, for a try",
+    )
     add(
         "--scale",
         type=float,
@@ -90,10 +99,8 @@ def main(argv: Sequence[str]) -> ExitCode:
 def _planned(arguments: argparse.Namespace) -> Plan:
     if arguments.samples is not None and arguments.scale is not None:
         raise UsageError("--samples and --scale exclude each other")
-    if (arguments.samples is not None and arguments.samples < 1) or (
-        arguments.scale is not None and not 0 < arguments.scale < float("inf")
-    ):
-        raise UsageError("--samples must be at least 1 and --scale above 0")
+    if arguments.scale is not None and not 0 < arguments.scale <= LARGEST_SCALE:
+        raise UsageError(f"--scale {arguments.scale:g} must be above 0, and at most {LARGEST_SCALE:,}")
     experiment = load_experiment(arguments.file).scaled(arguments.samples, arguments.scale or 1.0)
     seed = secrets.randbelow(2**31) if experiment.seed is None else experiment.seed
     kind, endpoints = choose_target(arguments, experiment.regions)

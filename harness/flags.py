@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.cli import parsed_by
 from harness.errors import UsageError
 
 
@@ -29,7 +32,12 @@ def add_target_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
         action="store_true",
         help="create the table in each Region by itself (--endpoint)",
     )
-    add("--max-usd", type=float, metavar="X", help="refuse to start when the estimate is above X US dollars")
+    add(
+        "--max-usd",
+        type=parsed_by(_usd),
+        metavar="X",
+        help="refuse to start when the estimate is above X US dollars",
+    )
     return group
 
 
@@ -37,6 +45,27 @@ def add_results_flag(parser: argparse.ArgumentParser | argparse._ArgumentGroup, 
     """Where directories go."""
     default = Path("results")
     parser.add_argument("--results", type=Path, default=default, metavar="DIR", help=f"{what} (results)")
+
+
+def table_name(text: str) -> str:
+    """A name that DynamoDB allows for a table.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"[a-zA-Z0-9_.-]{3,255}", text):
+        raise UsageError(f"{text!r} is no table's name: 3 to 255 letters, digits and _ . -")
+    return text
+
+
+def _usd(text: str) -> float:
+    try:
+        usd = float(text)
+    except ValueError:
+        usd = math.nan
+    if not 0 <= usd < math.inf:  # to a cap that is not a number no estimate would be above
+        raise UsageError(f"{text!r} is not a sum of US dollars from 0 on")
+    return usd
 
 
 def choose_target(arguments: argparse.Namespace, regions: Iterable[str]) -> tuple[str, dict[str, str]]:

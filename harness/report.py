@@ -10,8 +10,8 @@ from harness.cli import Parser, run_verb, say
 from harness.errors import ExitCode, UsageError
 
 
-def main(argv: Sequence[str]) -> ExitCode:
-    """Parse, rebuild, print."""
+def make_parser() -> Parser:
+    """The flags of this verb."""
     parser = Parser(
         "report",
         "Rebuild samples, summary, plots and report.html of a run from its manifest and journal, also after a crash.",
@@ -25,7 +25,12 @@ def main(argv: Sequence[str]) -> ExitCode:
     witness = "ask CloudWatch again for its ReplicationLatency (AWS; =URL for another server)"
     parser.add_argument("--witness", metavar="cloudwatch[=URL]", help=witness)
     parser.add_argument("--profile", metavar="NAME", help="AWS profile, for --witness")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str]) -> ExitCode:
+    """Parse, rebuild, print."""
+    arguments = make_parser().parse_args(argv)
     if arguments.open and arguments.no_plots:
         raise UsageError("--open shows the page that --no-plots leaves out; give one of them")
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from harness.cli import Parser, parsed_by
+from harness.cli import Parser, parsed_by, whole_number
 from harness.errors import UsageError
-from harness.flags import add_results_flag, add_target_flags
+from harness.flags import add_results_flag, add_target_flags, table_name
 from harness.measure.plan import (
     ARRIVALS,
     CONSISTENCIES,
     ITEM_BYTES,
     KEYS,
     READ_MODES,
+    SAMPLES,
+    SEEDS,
     SHARDS,
+    SPACINGS_NS,
     STRATEGIES,
     TOGETHER,
     VERSIONS,
@@ -27,6 +30,7 @@ from harness.regions import complete_quorum
 from harness.units import (
     NS_PER_MS,
     NS_PER_S,
+    format_count,
     format_duration,
     parse_duration_ns,
     parse_offset_ns,
@@ -66,7 +70,8 @@ def make_parser() -> Parser:
 def _add_workload(parser: Parser) -> None:
     group = parser.add_argument_group("writes")
     size = group.add_mutually_exclusive_group()
-    size.add_argument("--samples", type=int, metavar="N", help="measured writes per source Region (400)")
+    samples = whole_number(SAMPLES)
+    size.add_argument("--samples", type=samples, metavar="N", help="measured writes per source Region (400)")
     size.add_argument("--duration", type=_duration, metavar="T", help="or for how long")
     add = group.add_argument
     add("--rate", type=parsed_by(parse_rate_per_s), default=20.0, metavar="R", help="a second (20/s)")
@@ -75,9 +80,27 @@ def _add_workload(parser: Parser) -> None:
     add("--warmup", type=warmup, default=2 * NS_PER_S, metavar="T", help="before those that count (2s)")
     size_bytes = parsed_by(parse_size_bytes)
     add("--item-size", type=size_bytes, default=100, metavar="B", help="size of an item (100B)")
-    add("--shards", type=int, default=1, metavar="N", help="partition keys the writes are spread over (1)")
-    add("--together", type=int, default=1, metavar="N", help="new items written by one transaction (1)")
-    add("--versions", type=int, default=1, metavar="N", help="writes of each new item in turn (1)")
+    add(
+        "--shards",
+        type=whole_number(SHARDS),
+        default=1,
+        metavar="N",
+        help="partition keys written to in turn (1)",
+    )
+    add(
+        "--together",
+        type=whole_number(TOGETHER),
+        default=1,
+        metavar="N",
+        help="new items of one transaction (1)",
+    )
+    add(
+        "--versions",
+        type=whole_number(VERSIONS),
+        default=1,
+        metavar="N",
+        help="writes of each new item in turn (1)",
+    )
     add(
         "--keys",
         choices=KEYS,
@@ -86,7 +109,12 @@ def _add_workload(parser: Parser) -> None:
     )
     offset = parsed_by(parse_offset_ns)
     add("--offset", type=offset, default=0, metavar="T", help="contested: --to writes so much later (0s)")
-    add("--seed", type=int, metavar="N", help="of arrivals and the emulator's lag (a new one each run, kept)")
+    add(
+        "--seed",
+        type=whole_number(SEEDS),
+        metavar="N",
+        help="of arrivals and lags (a new one each run, kept)",
+    )
 
 
 def _add_polling(parser: Parser) -> None:
@@ -102,7 +130,12 @@ def _add_polling(parser: Parser) -> None:
 
 def _add_target(parser: Parser) -> None:
     add = add_target_flags(parser).add_argument
-    add("--table", metavar="NAME", help="table to use or create (default: a new one, removed afterwards)")
+    add(
+        "--table",
+        type=parsed_by(table_name),
+        metavar="NAME",
+        help="table to use or create (a new one, removed afterwards)",
+    )
     add("--keep-table", action="store_true", help="leave a created table in place")
     add(
         "--consistency",
@@ -183,28 +216,28 @@ def parse_tags(texts: Sequence[str]) -> dict[str, str]:
     """Read `KEY=VALUE` arguments.
 
     Raises:
-        UsageError: one is not of that form.
+        UsageError: one is not of that form, or not text.
     """
     tags = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
             raise UsageError(f"--tag {text!r} is not KEY=VALUE")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"--tag {text!r} is not text in UTF-8") from None
         tags[name] = value
     return tags
 
 
 def _check_ranges(arguments: argparse.Namespace) -> None:
-    if arguments.samples is not None and arguments.samples < 1:
-        raise UsageError(f"--samples {arguments.samples} must be at least 1")
-    if arguments.shards not in SHARDS:
+    if arguments.poll_interval not in SPACINGS_NS:
         raise UsageError(
-            f"--shards {arguments.shards} must lie between 1 and 64: each costs a request per poll"
+            f"--poll-interval {format_duration(arguments.poll_interval)} must lie between 1ms and 1h"
         )
-    if arguments.together not in TOGETHER:
-        raise UsageError(f"--together {arguments.together} must lie between 1 and 100, DynamoDB's limit")
-    if arguments.versions not in VERSIONS:
-        raise UsageError(f"--versions {arguments.versions} must lie between 1 and {VERSIONS[-1]}")
+    if arguments.offset and arguments.keys != "contested":
+        raise UsageError(f"--offset {format_duration(arguments.offset)} is for --keys contested")
     if arguments.item_size not in ITEM_BYTES:
         raise UsageError(
             f"--item-size {arguments.item_size}B must lie between 100B and 400KB, DynamoDB's limit"
@@ -215,8 +248,9 @@ def _samples(arguments: argparse.Namespace) -> int:
     samples = arguments.samples or 400
     if arguments.duration is not None:
         samples = int(arguments.duration / NS_PER_S * arguments.rate)
-        if samples < 1:
+        if samples not in SAMPLES:
             raise UsageError(
-                f"--duration {format_duration(arguments.duration)} at --rate {arguments.rate:g}/s is no write"
+                f"--duration {format_duration(arguments.duration)} at --rate {arguments.rate:g}/s is "
+                f"{format_count(samples) if samples else 'no'} writes; 1 to {format_count(SAMPLES[-1])} can be measured"
             )
     return samples

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import Parser, run_verb, say
+from harness.cli import Parser, parsed_by, run_verb, say
 from harness.errors import ExitCode, TargetUnavailable, UsageError
+from harness.flags import table_name
 from harness.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ def make_parser() -> Parser:
     add("--from", dest="source", metavar="REGION", help="the Region the table is created in")
     add("--to", metavar="REGION[,REGION…]", help="the Regions of its replicas")
     add("--witness", choices=("cloudwatch",), help="of the policy: with what harness.run --witness reads")
-    add("--table", metavar="NAME", help="its name (of the policy: replication-latency-*, what runs make)")
+    add(
+        "--table",
+        type=parsed_by(table_name),
+        metavar="NAME",
+        help="its name (of the policy: replication-latency-*, what runs make)",
+    )
     add("--consistency", choices=("eventual", "strong"), default="eventual", help="MREC or MRSC (eventual)")
     third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
     add("--quorum-witness", metavar="REGION", help=third)

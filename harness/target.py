@@ -71,8 +71,8 @@ def emulator(regions: Sequence[str], options: EmulatorOptions) -> Iterator[Targe
         TargetUnavailable: it does not start.
     """
     command = [sys.executable, "-m", "harness.emulator", "--json", "--die-with-parent"]
-    command += ["--regions", ",".join(regions), "--lag", options.lag, "--seed", str(options.seed)]
-    command += ["--client", options.client or regions[0]]
+    command += [f"--regions={','.join(regions)}", f"--lag={options.lag}", f"--seed={options.seed}"]
+    command += [f"--client={options.client or regions[0]}"]
     command += ["--truth", str(options.truth)] if options.truth else []
     command += options.extra
     with contextlib.ExitStack() as stack:
@@ -125,7 +125,7 @@ def is_url(text: str) -> bool:
     except ValueError:  # no such port, or brackets that are not those of an IPv6 address
         return False
     named = ":" in host or all(_LABEL.fullmatch(label) for label in host.split("."))
-    return parts.scheme in ("http", "https") and named and port != 0 and not re.search(r"\s", text)
+    return bool(re.fullmatch(r"https?://[!-~]+", text)) and named and port != 0
 
 
 def refuse_secrets(url: str, where: str) -> None:

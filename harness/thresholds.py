@@ -25,7 +25,19 @@ def parse_threshold(text: str) -> tuple[str, str, float]:
         raise UsageError(
             f"--fail-if {text!r} is not a percentile, > or <, and a duration, for example 'p99>3s'"
         )
-    return match[1], match[2], parse_duration_ns(match[3]) / NS_PER_MS
+    return match[1], match[2], limit_ms(text, match[3])
+
+
+def limit_ms(text: str, duration: str) -> float:
+    """Milliseconds of the duration in a threshold `text`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return parse_duration_ns(duration) / NS_PER_MS
+    except UsageError as error:
+        raise UsageError(f"--fail-if {text!r}: {error}") from None
 
 
 def check_thresholds(thresholds: Sequence[tuple[str, str, float]], summary: dict[str, Any]) -> ExitCode:

@@ -11,6 +11,8 @@ NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 FOREVER_NS = 1 << 62
 """The end of what has none, on any clock here."""
+LONGEST_H = 8_760
+"""Hours of the longest duration that is read: a year."""
 
 _DURATION_NS = {
     "ns": 1,
@@ -21,6 +23,8 @@ _DURATION_NS = {
     "m": 60 * NS_PER_S,
     "h": 3600 * NS_PER_S,
 }
+_RATES_PER_S = (1 / 3600, 10_000.0)
+_LARGEST_BYTES = 1024 * 10**6
 _RATE_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE_BYTES = {"B": 1, "KB": 1024, "KiB": 1024}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµ/]*)\s*")
@@ -35,7 +39,10 @@ def parse_duration_ns(text: str) -> int:
     number, unit = _quantity(text, "duration", "a number and a unit such as 20ms, 1.5s or 2m")
     if unit not in _DURATION_NS:
         raise UsageError(f"duration {text!r} has no known unit; write it as 20ms, 1.5s, 2m or 1h")
-    return round(number * _DURATION_NS[unit])
+    nanoseconds = number * _DURATION_NS[unit]
+    if nanoseconds > LONGEST_H * _DURATION_NS["h"]:
+        raise UsageError(f"duration {text!r} is longer than a year, {LONGEST_H}h")
+    return round(nanoseconds)
 
 
 def parse_positive_duration_ns(text: str) -> int:
@@ -73,10 +80,10 @@ def parse_window_ns(text: str) -> tuple[int, int]:
 
 
 def parse_rate_per_s(text: str) -> float:
-    """Read "20/s", "600/m" or "20" as events per second, above zero.
+    """Read "20/s", "600/m" or "20" as events per second.
 
     Raises:
-        UsageError: the text is not a rate, or not above zero.
+        UsageError: the text is not a rate, or not one between 1/h and 10,000/s.
     """
     if text.strip().startswith("-"):
         raise UsageError(f"rate {text!r} must be above zero, for example 20/s")
@@ -86,6 +93,8 @@ def parse_rate_per_s(text: str) -> float:
     rate = number / _RATE_S[unit[1:] if unit else "s"]
     if rate <= 0:
         raise UsageError(f"rate {text!r} must be above zero, for example 20/s")
+    if not _RATES_PER_S[0] <= rate <= _RATES_PER_S[1]:
+        raise UsageError(f"rate {text!r} must lie between 1/h and 10000/s")
     return rate
 
 
@@ -98,7 +107,10 @@ def parse_size_bytes(text: str) -> int:
     number, unit = _quantity(text, "size", "a number of bytes such as 200B or 4KB")
     if unit and unit not in _SIZE_BYTES:
         raise UsageError(f"size {text!r} has no known unit; write it as 200B or 4KB")
-    return round(number * _SIZE_BYTES[unit or "B"])
+    size = number * _SIZE_BYTES[unit or "B"]
+    if size > _LARGEST_BYTES:
+        raise UsageError(f"size {text!r} is beyond 1000000KB")
+    return round(size)
 
 
 def format_duration(nanoseconds: float) -> str:

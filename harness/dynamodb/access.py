@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,6 +172,7 @@ def profile_of(session: boto3.Session) -> str | None:
     return None if name == "default" else str(name)
 
 
+@functools.cache
 def aws_regions() -> frozenset[str]:
     """The Regions that botocore knows for DynamoDB; it would accept any other name without a word."""
     session = boto3.Session()

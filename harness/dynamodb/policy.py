@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,6 +90,7 @@ def _arn(table: str, region: str, account: str) -> str:
     return f"arn:{_partition(region)}:dynamodb:{region}:{account}:table/{table}"
 
 
+@functools.cache
 def _partition(region: str) -> str:
     """The partition of a Region; one that botocore does not know is of the public cloud."""
     try:

@@ -1,12 +1,4 @@
-"""Several Regions of DynamoDB on this machine, with simulated replication lag, for the AWS CLI and any SDK.
-
-examples:
-  python -m harness.emulator --regions us-west-2,ap-southeast-2
-  python -m harness.emulator --regions us-west-2,eu-west-1 --lag median=400ms,sigma=0.3 --rtt none --seed 7
-  python -m harness.emulator --regions us-east-1,us-west-2 --lag slow --truth truth.jsonl --port 8000
-  python -m harness.emulator --regions us-east-1,us-west-2 --fault pause=8s-16s --fault throttle:us-west-2:reads=20s-25s
-  python -m harness.emulator --regions us-east-1,us-west-2 --control-plane aws/100 --ignore-updates 1
-"""
+"""Several Regions of DynamoDB on this machine, with simulated replication lag, for the AWS CLI and any SDK."""
 
 from __future__ import annotations
 
@@ -17,13 +9,14 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from harness.cli import Parser, attempt, whole_number
 from harness.emulator.faults.grammar import parse_faults, spelled
 from harness.emulator.faults.kinds import help_table
 from harness.emulator.lag import PRESETS, parse_lag
@@ -32,34 +25,35 @@ from harness.emulator.replication import Settings, World, parse_eventual
 from harness.emulator.rtt import PairRtt, check_region, parse_rtt
 from harness.emulator.server import Server
 from harness.emulator.truth import Truth
-from harness.errors import ExitCode, HarnessError, UsageError
+from harness.errors import ExitCode, UsageError
 from harness.measure.clock import now_ns, wall_ns
 from harness.units import NS_PER_MS
 
+SEEDS = range(2**63)
+_EXAMPLES = (
+    "--regions us-west-2,ap-southeast-2",
+    "--regions us-west-2,eu-west-1 --lag median=400ms,sigma=0.3 --rtt none --seed 7",
+    "--regions us-east-1,us-west-2 --lag slow --truth truth.jsonl --port 8000",
+    "--regions us-east-1,us-west-2 --fault pause=8s-16s --fault throttle:us-west-2:reads=20s-25s",
+    "--regions us-east-1,us-west-2 --control-plane aws/100 --ignore-updates 1",
+)
 
-def main(argv: list[str] | None = None) -> int:
+
+def main(argv: Sequence[str]) -> ExitCode:
     """Run the emulator until it is told to stop."""
-    arguments = _parser().parse_args(argv)
-    try:
-        settings = _settings(arguments)
-        client = check_region(arguments.client) if arguments.client else settings.regions[0]
-        rtt = parse_rtt(arguments.rtt, client, settings.regions)
-        asyncio.run(_serve(arguments, settings, rtt))
-    except HarnessError as error:
-        print(f"harness.emulator: {error}", file=sys.stderr)
-        return error.exit_code
+    arguments = make_parser().parse_args(argv)
+    settings = _settings(arguments)
+    client = check_region(arguments.client) if arguments.client else settings.regions[0]
+    rtt = parse_rtt(arguments.rtt, client, settings.regions)
+    asyncio.run(_serve(arguments, settings, rtt))
     return ExitCode.OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    summary, examples = (__doc__ or "").split("\n", 1)
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.emulator",
-        description=summary,
-        epilog=f"{examples}\nfaults, also at /_admin/faults while it runs (see harness/emulator/admin.py):\n"
-        f"{help_table()}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def make_parser() -> Parser:
+    """The flags of this verb."""
+    parser = Parser("emulator", __doc__ or "", _EXAMPLES)
+    faults = "faults, also at /_admin/faults while it runs (see harness/emulator/admin.py):"
+    parser.epilog = f"{parser.epilog}\n\n{faults}\n{help_table()}"
     add = parser.add_argument
     add("--regions", required=True, metavar="R,R", help="Regions to emulate, separated by commas")
     add("--client", metavar="R", help="the Region requests come from (default: the first of --regions)")
@@ -85,7 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_faults(add)
     add("--truth", type=Path, metavar="FILE", help="write when each write became visible at each replica")
-    add("--seed", type=int, metavar="N", help="seed of all random draws (default: a random one, printed)")
+    add(
+        "--seed",
+        type=whole_number(SEEDS),
+        metavar="N",
+        help="seed of all random draws (default: a new one, shown)",
+    )
     add(
         "--port",
         type=int,
@@ -231,4 +230,4 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(attempt(main, sys.argv[1:]))

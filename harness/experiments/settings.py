@@ -14,7 +14,9 @@ from harness.measure.plan import (
     ITEM_BYTES,
     KEYS,
     READ_MODES,
+    SAMPLES,
     SHARDS,
+    SPACINGS_NS,
     STRATEGIES,
     TOGETHER,
     VERSIONS,
@@ -25,6 +27,7 @@ from harness.measure.schedules import SCHEDULES
 from harness.units import (
     FOREVER_NS,
     NS_PER_S,
+    format_count,
     parse_duration_ns,
     parse_offset_ns,
     parse_positive_duration_ns,
@@ -32,9 +35,6 @@ from harness.units import (
     parse_size_bytes,
     parse_window_ns,
 )
-
-SAMPLES = range(1, 100_000_001)
-SEEDS = range(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,10 @@ class Settings:
                 workload, samples=int(self.duration_ns / NS_PER_S * workload.rate_per_s)
             )
         wanted = round(workload.samples * scale) if samples is None else samples
-        if wanted < 1:
+        if wanted not in SAMPLES:
             raise UsageError(
-                f"{workload.samples} samples at {workload.rate_per_s:g}/s, scaled by {scale:g}, is no write"
+                f"{workload.samples} samples at {workload.rate_per_s:g}/s, scaled by {scale:g}, is "
+                f"{wanted or 'no'} writes; {SAMPLES[0]} to {format_count(SAMPLES[-1])} can be measured"
             )
         share = wanted / max(1, workload.samples)
         workload = dataclasses.replace(workload, samples=wanted, warmup_ns=round(workload.warmup_ns * share))
@@ -214,6 +215,13 @@ def _item_bytes(given: str) -> int:
     return size
 
 
+def _spacing_ns(given: str) -> int:
+    spacing_ns = parse_duration_ns(given)
+    if spacing_ns not in SPACINGS_NS:
+        raise UsageError(f"{given!r} must lie between 1ms and 1h")
+    return spacing_ns
+
+
 SECTIONS: Mapping[str, Mapping[str, Setting]] = {
     "workload": {
         "rate": Setting(("workload", "rate_per_s"), text(parse_rate_per_s)),
@@ -230,7 +238,7 @@ SECTIONS: Mapping[str, Mapping[str, Setting]] = {
         "consistency": Setting(("consistency",), one_of(CONSISTENCIES)),
     },
     "polling": {
-        "interval": Setting(("polling", "interval_ns"), text(parse_positive_duration_ns)),
+        "interval": Setting(("polling", "interval_ns"), text(_spacing_ns)),
         "strategy": Setting(("polling", "strategy"), one_of(STRATEGIES)),
         "schedule": Setting(("polling", "schedule"), one_of(SCHEDULES)),
         "read": Setting(("polling", "read"), one_of(READ_MODES)),

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.experiments.settings import SECTIONS, SEEDS, Settings, one_of, whole
+from harness.experiments.settings import SECTIONS, Settings, one_of, whole
+from harness.measure.plan import SEEDS
 
 Pair = tuple[str, str]
 

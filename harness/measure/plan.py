@@ -13,11 +13,14 @@ from typing import Any
 from harness.errors import DamagedRun, UsageError
 from harness.measure.events import Poll, Ticks
 from harness.regions import STRONG_REGIONS
-from harness.units import NS_PER_S
+from harness.units import NS_PER_MS, NS_PER_S
 
 Arrivals = str
 EXPECTED_LATENCY_NS = NS_PER_S  # until a run knows better
 ARRIVALS = ("constant", "poisson", "bursts")
+SAMPLES = range(1, 100_000_001)
+SEEDS = range(2**63)
+SPACINGS_NS = range(NS_PER_MS, 3600 * NS_PER_S + 1)  # of polls
 ITEM_BYTES = range(100, 400 * 1024 + 1)  # room for the key, up to DynamoDB's limit
 SHARDS = range(1, 65)  # each costs a request per poll
 TOGETHER = range(1, 101)  # DynamoDB's limit
@@ -234,7 +237,7 @@ class WritePlan:
         self._late_ns = late_ns
         self._workload = workload
         self._interval_ns = NS_PER_S / workload.rate_per_s
-        self._poisson = self._poisson_offsets() if workload.arrivals == "poisson" else None
+        self._poisson: list[int] | None = None
 
     @property
     def end_ns(self) -> int:
@@ -244,7 +247,8 @@ class WritePlan:
     def due_ns(self, seq: int) -> int:
         """When write `seq` is due, nanoseconds after the start of the run: at once with those of its transaction."""
         seq -= seq % self.together
-        if self._poisson is not None:
+        if self._workload.arrivals == "poisson":
+            self._poisson = self._poisson or self._poisson_offsets()
             return self._late_ns + self._poisson[seq]
         burst = BURST_WRITES if self._workload.arrivals == "bursts" else 1
         return self._late_ns + round(seq // burst * burst * self._interval_ns)

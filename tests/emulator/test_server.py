@@ -306,7 +306,7 @@ def test_a_mistake_is_told_in_one_sentence(arguments: list[str], text: str) -> N
     assert (result.returncode, result.stdout) == (2, "")
     assert text in result.stderr
     assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("harness.emulator: ")
+    assert result.stderr.startswith("error: ")
 
 
 def test_a_port_in_use_is_named() -> None:

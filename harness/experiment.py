@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli import Parser, run_verb, say, whole_number
+from harness.cli import Parser, printable, run_verb, say, whole_number
 from harness.errors import ExitCode, UsageError
 from harness.experiments.plan import Destination, Plan, make_plan
 from harness.experiments.spec import load_experiment
@@ -146,7 +146,11 @@ def _show_plan(arguments: argparse.Namespace, plan: Plan) -> None:
     if arguments.dry_run and arguments.json:
         _print_json(plan.to_json())
     else:
-        print("\n".join(plan_lines(plan)), file=sys.stdout if arguments.dry_run else sys.stderr, flush=True)
+        print(
+            "\n".join(map(printable, plan_lines(plan))),
+            file=sys.stdout if arguments.dry_run else sys.stderr,
+            flush=True,
+        )
     usd = plan_cost(plan)
     if arguments.max_usd is not None and (usd is None or usd > arguments.max_usd):
         raise UsageError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -44,10 +45,25 @@ _WATCHED = {
 }
 
 
-def make_console() -> Console:
-    """stdout, wide enough for a table where it is not a terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+class _SafeConsole(Console):
+    """A console on which texts are only texts: no markup, no emoji, and no control characters of theirs."""
+
+    def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable; those of its texts that would move the cursor are made visible."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                text = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in segment.text)
+                yield Segment(text, segment.style)
+
+
+def make_console(file: IO[str] | None = None) -> Console:
+    """stdout, or `file`, wide enough for a table where it is not a terminal."""
+    console = _SafeConsole(file=file, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
 
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:

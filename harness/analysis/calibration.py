@@ -53,6 +53,14 @@ class Calibration:
         return figure
 
 
+def _is_cell(cell: dict[str, Any]) -> bool:
+    texts = ("lag", "strategy", "verdict")
+    return all(
+        isinstance(cell[name], str) if name in texts else type(cell[name]) in (int, float)
+        for name in _COLUMNS
+    )
+
+
 def load_calibration(path: str | Path) -> Calibration:
     """What `python -m harness.calibrate --json` printed, from a file, or the last by name of those a glob matches.
 
@@ -62,6 +70,8 @@ def load_calibration(path: str | Path) -> Calibration:
     path = Path((sorted(glob.glob(str(path))) or [str(path)])[-1])  # noqa: PTH207 # absolute ones too
     try:
         cells = orjson.loads(path.read_bytes())["cells"]
+        if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+            raise TypeError
         missing = sorted({name for cell in cells for name in _COLUMNS if name not in cell})
     except OSError as error:
         raise DamagedRun(
@@ -69,6 +79,8 @@ def load_calibration(path: str | Path) -> Calibration:
         ) from None
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise DamagedRun(f"{path} is not what python -m harness.calibrate --json prints") from None
+    if not missing and not all(_is_cell(cell) for cell in cells):
+        raise DamagedRun(f"{path} is damaged: it holds other things than numbers; measure it anew")
     if missing or not cells:
         raise DamagedRun(f"{path} has no cells, or they lack {', '.join(missing) or 'everything'}")
     return Calibration(path, cells)

@@ -16,9 +16,10 @@ from harness.cli import say
 from harness.dynamodb.statement import Statement, statement_from_json
 from harness.errors import DamagedRun
 from harness.measure.events import Phase
-from harness.measure.plan import config_from_json
+from harness.measure.plan import RunConfig, config_from_json
 from harness.records.journal import JournalContents, read_journal
 from harness.records.manifest import read_json, read_manifest, write_json
+from harness.records.plausible import check_events
 from harness.records.run_directory import RunDirectory
 from harness.records.samples import join_samples, write_samples
 
@@ -35,11 +36,15 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
         DamagedRun: manifest, journal or statement cannot be read, or the journal holds less than it did.
     """
     manifest = read_manifest(run.manifest)
-    config = config_from_json(manifest["config"])
+    config = _configuration(run, manifest)
     contents = read_journal(run.journal)
     check_whole(run, contents)
     if contents.torn_bytes:
         say(f"{run.journal}: dropped the last {contents.torn_bytes:,} bytes, a flush that was not completed")
+    try:
+        check_events(config, manifest["run_id"], contents.events)
+    except DamagedRun as error:
+        raise DamagedRun(f"{run.journal}: {error}") from None
     samples = join_samples(manifest["run_id"], config, contents.events)
     write_samples(run.samples, samples)
     statement = read_statement(run)
@@ -48,6 +53,26 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
         write_histogram(run, samples, pair["from"], pair["to"], f"{summary['label']}, {summary['verdict']}")
     write_json(run.summary, summary)
     return summary, samples
+
+
+def _configuration(run: RunDirectory, manifest: dict[str, Any]) -> RunConfig:
+    """What the run was asked to do; the parts of the manifest that results repeat are looked at as well."""
+    target, tags = manifest["target"], manifest.get("tags", {})
+    words = (
+        [manifest["run_id"], *(target.get(key) for key in ("kind", "label"))]
+        if isinstance(target, dict)
+        else [None]
+    )
+    words += [*tags, *tags.values()] if isinstance(tags, dict) else [None]
+    emulated = isinstance(target, dict) and isinstance(target.get("emulator", {}), dict)
+    if not emulated or not all(isinstance(word, str) for word in words):
+        raise DamagedRun(
+            f"{run.manifest} holds other things than texts as run_id, target or tags; restore it"
+        )
+    try:
+        return config_from_json(manifest["config"])
+    except DamagedRun as error:
+        raise DamagedRun(f"{run.manifest}: {error}") from None
 
 
 def read_statement(run: RunDirectory) -> Statement | None:
@@ -77,10 +102,10 @@ def check_whole(run: RunDirectory, contents: JournalContents) -> None:
 
 def _known_as_finished(run: RunDirectory) -> bool:
     try:
-        gates = read_json(run.summary).get("gates", ())
-    except DamagedRun:  # none yet, or one that says nothing
+        gates = read_json(run.summary)["gates"]
+        return any(gate["name"] == "complete" and gate["status"] == "pass" for gate in gates)
+    except (DamagedRun, KeyError, TypeError):  # none yet, or one that says nothing
         return False
-    return any(gate.get("name") == "complete" and gate.get("status") == "pass" for gate in gates)
 
 
 def write_histogram(run: RunDirectory, samples: pd.DataFrame, source: str, replica: str, marks: str) -> None:

@@ -58,11 +58,22 @@ def read_truth(path: Path) -> pd.DataFrame:
         ) from None
     except orjson.JSONDecodeError as error:
         raise DamagedRun(f"{path} is damaged: {error}") from None
+    for number, row in enumerate(rows, 1):
+        if not _is_truth(row):
+            raise DamagedRun(f"{path} is damaged in line {number}: {str(row)[:200]}")
     truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", *_INSTANTS])
     truth = truth.astype(dict.fromkeys(_INSTANTS, "Int64"))
     commit = ["from", "to", "table", "key", "commit_ns"]
     truth = truth.drop_duplicates(commit, keep="last")
     return truth.sort_values("commit_ns", kind="stable", ignore_index=True)
+
+
+def _is_truth(row: Any) -> bool:
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("from", "to", "key")):
+        return False
+    commit_ns, *others = (row.get(name) for name in _INSTANTS)
+    instants = [commit_ns, *(instant for instant in others if instant is not None)]
+    return all(type(instant) is int and abs(instant) < 2**63 for instant in instants)
 
 
 def committed_by(joined: pd.DataFrame) -> pd.Series[bool]:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from harness.analysis.draw import FIGURES
 from harness.analysis.ground_truth import measure_accuracy, read_truth, with_truth
 from harness.analysis.plots import brackets_against_truth
+from harness.analysis.stored import check_summary
 from harness.analysis.summary import measured_pairs
 from harness.analysis.view import pair_samples
 from harness.errors import DamagedRun, UsageError
@@ -154,12 +155,9 @@ def load_run(name: str | Path = "latest", results: str | Path = "results") -> Ru
         raise DamagedRun(
             f"{directory.path} has no summary.json: the run did not finish; rebuild it with harness.report"
         )
-    return Run(
-        directory,
-        read_json(directory.manifest),
-        read_json(directory.summary),
-        read_samples(directory.samples),
-    )
+    summary = read_json(directory.summary)
+    check_summary(directory.summary, summary)
+    return Run(directory, read_json(directory.manifest), summary, read_samples(directory.samples))
 
 
 def load_runs(

@@ -60,12 +60,15 @@ class ExperimentDirectory:
         Raises:
             DamagedRun: it cannot be read.
         """
-        return plan_from_json(read_json(self.plan))
+        try:
+            return plan_from_json(read_json(self.plan))
+        except DamagedRun as error:
+            raise DamagedRun(f"{self.plan}: {error}; start the experiment anew without --resume") from None
 
     def finished(self) -> dict[int, RunDirectory]:
         """The finished runs by their number in the plan."""
         runs = (RunDirectory(path) for path in sorted(self._runs()) if (path / "summary.json").exists())
-        return {int(read_json(run.manifest)["tags"][RUN_TAG]): run for run in runs}
+        return {_number(run): run for run in runs}
 
     def put_aside(self) -> list[RunDirectory]:
         """Move what killed and interrupted runs left out of the way; returns where it is now."""
@@ -93,6 +96,16 @@ class ExperimentDirectory:
             except BlockingIOError:
                 raise UsageError(f"another process is measuring {self.path}; wait for it to end") from None
             yield
+
+
+def _number(run: RunDirectory) -> int:
+    """Which run of the plan this is."""
+    try:
+        return int(read_json(run.manifest)["tags"][RUN_TAG])
+    except (KeyError, TypeError, ValueError):
+        raise DamagedRun(
+            f"{run.manifest} does not say which run of the plan it is; move the directory away, then --resume"
+        ) from None
 
 
 def create_directory(results: Path, plan: Plan) -> ExperimentDirectory:

@@ -134,7 +134,7 @@ def plan_from_json(value: Mapping[str, Any]) -> Plan:
         return Plan(
             **fields, runs=tuple(_runs(value["runs"])), destination=Destination(**value["destination"])
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, DamagedRun) as error:
         raise DamagedRun(f"the plan of the experiment cannot be read: {error}") from None
 
 

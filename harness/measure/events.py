@@ -151,7 +151,29 @@ _CLASSES: dict[str, Callable[..., Event]] = {
     "phase": Phase,
 }
 _TUPLES = frozenset({"seqs", "hits", "absent", "delays_ns"})
-_NAMES = {name: frozenset(inspect.signature(cls).parameters) for name, cls in _CLASSES.items()}
+_JSON_TYPES: dict[str, frozenset[type]] = {
+    "int": frozenset({int}),
+    "float": frozenset({int, float}),
+    "str": frozenset({str}),
+    "bool": frozenset({bool}),
+    "tuple[int, ...]": frozenset({list}),
+    "None": frozenset({type(None)}),
+}
+_NAMES = {
+    name: {
+        key: frozenset[type]().union(*(_JSON_TYPES[kind] for kind in str(parameter.annotation).split(" | ")))
+        for key, parameter in inspect.signature(cls).parameters.items()
+    }
+    for name, cls in _CLASSES.items()
+}
+_INT64 = 2**63
+
+
+def _fits(value: Any) -> bool:
+    """Does a number, or each of a list, fit into 64 bits?"""
+    if type(value) is int:
+        return -_INT64 < value < _INT64
+    return type(value) is not list or all(type(n) is int and -_INT64 < n < _INT64 for n in value)
 
 
 def to_record(event: Event) -> dict[str, Any]:
@@ -168,13 +190,16 @@ def from_record(record: Mapping[str, Any]) -> Event:
     """The event a JSON object stands for.
 
     Raises:
-        ValueError: unknown type or missing fields; unknown fields are ignored.
+        ValueError: unknown type, missing fields, or values of the wrong type; unknown fields are ignored.
     """
     name = record.get("type")
     if name not in _CLASSES:
         raise ValueError(f"unknown event type {name!r}")
     known = _NAMES[name]
     arguments = {key: value for key, value in record.items() if key in known}
+    for key, value in arguments.items():
+        if type(value) not in known[key] or not _fits(value):
+            raise ValueError(f"{key} of a {name} event cannot be {str(value)[:100]!r}")
     for key in _TUPLES & arguments.keys():
         if arguments[key] is not None:
             arguments[key] = tuple(arguments[key])

@@ -18,11 +18,14 @@ from harness.errors import DamagedRun
 from harness.measure.events import Event, Phase, Poll, Swept, Write
 from harness.measure.plan import RunConfig, Watch, WritePlan
 from harness.measure.sample import Flag, Outcome, Sample
+from harness.records.digest import digest_of
 from harness.records.running_minimum import running_minimum
 from harness.records.sightings import NEVER, Sightings
 from harness.units import NS_PER_S
 
 COLUMNS = tuple(f.name for f in fields(Sample))
+_DIGEST = b"contents"  # in the file's metadata: the checksums of its pages do not cover its own description
+_TEXTS = (pa.string(), pa.large_string())
 _TEXT = frozenset({"run_id", "from_region", "to_region", "key", "outcome", "flags", "read"})
 
 Ints = NDArray[np.int64]
@@ -61,7 +64,9 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
 def write_samples(path: Path, samples: pd.DataFrame) -> None:
     """Store samples as Parquet, whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")
-    pq.write_table(pa.Table.from_pandas(samples, preserve_index=False), temporary, compression="zstd")
+    table = pa.Table.from_pandas(samples, preserve_index=False)
+    table = table.replace_schema_metadata({**table.schema.metadata, _DIGEST: digest_of(table)})
+    pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     temporary.replace(path)
 
 
@@ -79,12 +84,23 @@ def read_samples(path: Path) -> pd.DataFrame:
         DamagedRun: not readable, or columns are missing.
     """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DamagedRun(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+        return _checked(path, pq.read_table(path, page_checksum_verification=True))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        why = (str(error).splitlines() or ["it is damaged"])[0]
+        raise DamagedRun(f"cannot read {path}: {why}; rebuild it with harness.report") from None
+
+
+def _checked(path: Path, table: Any) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise DamagedRun(f"{path} lacks the columns {', '.join(missing)}; rebuild it with harness.report")
+    for name in COLUMNS:
+        kind, wanted = table.schema.field(name).type, (_TEXTS if name in _TEXT else (pa.int64(),))
+        if kind not in wanted:
+            raise DamagedRun(f"{path} holds {kind} as {name}; rebuild it with harness.report")
+    contents = digest_of(table)
+    if (table.schema.metadata or {}).get(_DIGEST, contents) != contents:
+        raise DamagedRun(f"{path} is damaged: its contents have changed; rebuild it with harness.report")
     samples: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return samples
 

@@ -30,7 +30,8 @@ def test_a_console_shows_markup_and_control_characters_instead_of_obeying_them()
 
 
 def test_a_label_of_a_summary_cannot_turn_the_terminal_around(tmp_path: Path) -> None:
-    summary, _ = derive_results(record_run(tmp_path / "run", target={"label": HOSTILE}))
+    summary, _ = derive_results(record_run(tmp_path / "run"))
+    summary["label"] = HOSTILE
     file = io.StringIO()
     print_summary(make_console(file), summary)
     assert file.getvalue().replace("\n", "").isprintable()

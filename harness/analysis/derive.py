@@ -25,6 +25,7 @@ from harness.records.samples import join_samples, write_samples
 
 NS_PER_US = 1_000
 US_PER_MS = 1_000
+LABELS = ("simulated", "AWS", "endpoint")
 _DIGITS = 3
 _DIGIT_BITS = 11  # a histogram of three digits has 2,048 steps to a power of two
 
@@ -58,14 +59,12 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
 def _configuration(run: RunDirectory, manifest: dict[str, Any]) -> RunConfig:
     """What the run was asked to do; the parts of the manifest that results repeat are looked at as well."""
     target, tags = manifest["target"], manifest.get("tags", {})
-    words = (
-        [manifest["run_id"], *(target.get(key) for key in ("kind", "label"))]
-        if isinstance(target, dict)
-        else [None]
-    )
-    words += [*tags, *tags.values()] if isinstance(tags, dict) else [None]
-    emulated = isinstance(target, dict) and isinstance(target.get("emulator", {}), dict)
-    if not emulated or not all(isinstance(word, str) for word in words):
+    objects = (target, tags, target.get("emulator", {})) if isinstance(target, dict) else (None,)
+    good = all(isinstance(part, dict) for part in objects) and target.get("label") in LABELS
+    if good:
+        words = (manifest["run_id"], target.get("kind"), *tags.values())
+        good = all(isinstance(word, str) for word in words)
+    if not good:
         raise DamagedRun(
             f"{run.manifest} holds other things than texts as run_id, target or tags; restore it"
         )

@@ -40,7 +40,9 @@ def _is_pair(pair: Mapping[str, Any]) -> bool:
     parts = all(isinstance(pair.get(name), dict) for name in _PAIR) and isinstance(pair.get("headline"), bool)
     if not (named and parts):
         return False
-    counts = all(type(n) is int and n >= 0 for n in pair["outcomes"].values())
+    counts = {"planned", "visible"} <= pair["outcomes"].keys() and all(
+        type(n) is int and n >= 0 for n in pair["outcomes"].values()
+    )
     return counts and all(_is_estimate(e) for name in _PAIR[1:] for e in pair[name].values())
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
 _PT_PER_IN = 72.0
 _LEADING = 1.32
+_LONGEST_WORD = 60
 
 
 def wrapped(text: str, size_pt: float, width_in: float, bold: bool = False) -> list[str]:
@@ -18,7 +20,7 @@ def wrapped(text: str, size_pt: float, width_in: float, bold: bool = False) -> l
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
-        for word in paragraph.split(" "):
+        for word in drawable(paragraph).split(" "):
             candidate = f"{line} {word}" if line else word
             if line and text_width_in(candidate, font) > width_in:
                 lines.append(line)
@@ -26,6 +28,18 @@ def wrapped(text: str, size_pt: float, width_in: float, bold: bool = False) -> l
             line = candidate
         lines.append(line)
     return lines
+
+
+def drawable(text: str) -> str:
+    """One line of it: what the font cannot show, or would turn it around, is �; a word goes on for so long only."""
+    known = _characters()
+    shown = "".join(c if c.isprintable() and ord(c) in known else "\ufffd" for c in text)
+    return " ".join(w if len(w) <= _LONGEST_WORD else f"{w[:_LONGEST_WORD]}…" for w in shown.split(" "))
+
+
+@functools.cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 def text_width_in(text: str, font: FontProperties) -> float:

@@ -15,6 +15,7 @@ from harness.analysis.html import RunLink, matrix_page, write_page, write_report
 from harness.analysis.html.experiment_page import experiment_page
 from harness.analysis.load import load_run
 from harness.analysis.matrix import MatrixCell, region_matrix
+from harness.analysis.plots.text import drawable
 from harness.experiments.words import outcome_lines
 from tests.analysis.conftest import HOSTILE
 from tests.chromium import EXECUTABLE, open_browser
@@ -124,3 +125,9 @@ async def test_nothing_is_executed_and_the_layout_survives(page_file: Path) -> N
         assert await page.js("document.images.length") == 0
         assert page.errors == []
         assert [url for url in page.requests if not url.startswith("data:")] == [page_file.as_uri()] * 2
+
+
+def test_figures_keep_what_the_font_has_and_mark_the_rest() -> None:
+    assert drawable("95\u00a0% → µs “x”") == "95\u00a0% → µs “x”"
+    assert drawable("a\r\u202e\U0001f600b") == "a\ufffd\ufffd\ufffdb"
+    assert len(drawable("w" * 10_000)) < 100

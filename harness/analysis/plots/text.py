@@ -33,7 +33,7 @@ def wrapped(text: str, size_pt: float, width_in: float, bold: bool = False) -> l
 def drawable(text: str) -> str:
     """One line of it: what the font cannot show, or would turn it around, is �; a word goes on for so long only."""
     known = _characters()
-    shown = "".join(c if c.isprintable() and ord(c) in known else "\ufffd" for c in text)
+    shown = "".join(c if (c.isprintable() or c == "\u00a0") and ord(c) in known else "\ufffd" for c in text)
     return " ".join(w if len(w) <= _LONGEST_WORD else f"{w[:_LONGEST_WORD]}…" for w in shown.split(" "))
 
 

@@ -57,7 +57,11 @@ def audit_events(
 
     `samples` and `summary` are what was stored of the run, `truth` is as `read_truth` gives it; each may be missing.
     """
-    material = Material.of(manifest, config, events, samples, summary, truth)
+    return audit_material(Material.of(manifest, config, events, samples, summary, truth))
+
+
+def audit_material(material: Material) -> list[Finding]:
+    """The same of a run that is already put in order."""
     return [_finding(name, rule, material) for name, rule in _RULES.items()]
 
 

@@ -1,0 +1,115 @@
+"""Scenarios drawn at random by hypothesis: which run, and what goes wrong in it."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+
+from harness.measure.plan import Polling, RunConfig, Workload
+from tests.campaign.faults import FAULTS, STALE_READS, Fault
+from tests.campaign.scenario import Scenario
+from tests.fakes import MS
+
+SOURCE, REPLICA, THIRD = "us-west-2", "ap-southeast-2", "eu-west-1"
+REDUCED_RUNS = 150
+RUNS = int(os.environ.get("CAMPAIGN_RUNS", REDUCED_RUNS))
+FULL = "CAMPAIGN_RUNS" in os.environ
+SEED = int(os.environ.get("CAMPAIGN_SEED", random.SystemRandom().randrange(2**32) if FULL else 1))
+KINDS = (
+    "one pair",
+    "one pair",
+    "one pair",
+    "two replicas",
+    "both ways",
+    "contested",
+    "control",
+    "versions",
+    "together",
+    "update",
+    "delete",
+    "eventual",
+    "read both",
+)
+# Shares of what a fault may befall: now and then, and always.
+SHARES = (0.02, 0.1, 0.3, 1.0)
+
+
+def drawn_settings(runs: int, *phases: Phase) -> Any:
+    """Hypothesis' settings for so many runs of one seed; nothing is remembered from one campaign to the next."""
+    chosen = settings(
+        max_examples=runs,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=phases or (Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    return lambda test: seed(SEED)(chosen(test))
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> RunConfig:
+    """What is measured, small enough to take a fraction of a second."""
+    kind = draw(st.sampled_from(KINDS))
+    strategy = draw(st.sampled_from(("auto", "query", "batch", "get")))
+    if kind == "versions":
+        strategy = "query"
+    large = strategy != "get" and kind == "one pair" and draw(st.integers(0, 19)) == 19
+    samples = 400 if large else draw(st.sampled_from((8, 16, 24, 40)))
+    workload = Workload(
+        samples=samples,
+        rate_per_s=250.0 if large else draw(st.sampled_from((20.0, 40.0, 80.0))),
+        arrivals=draw(st.sampled_from(("constant", "poisson", "bursts"))),
+        warmup_ns=draw(st.sampled_from((0, 200 * MS))),
+        seed=draw(st.integers(1, 1000)),
+        shards=1 if kind == "versions" else draw(st.sampled_from((1, 1, 1, 3))),
+        together=4 if kind == "together" else 1,
+        versions=3 if kind == "versions" else 1,
+        keys=kind if kind in ("update", "delete", "contested") else "new",
+        offset_ns=draw(st.sampled_from((0, 100 * MS))) if kind == "contested" else 0,
+    )
+    polling = Polling(
+        interval_ns=(30 if strategy == "get" else draw(st.sampled_from((8, 15, 25)))) * MS,
+        strategy=strategy,
+        schedule=draw(st.sampled_from(("adaptive", "fixed", "geometric"))),
+        read={"eventual": "eventual", "read both": "both"}.get(kind, "strong"),
+        timeout_ns=draw(st.sampled_from((1000, 2500))) * MS,
+    )
+    if kind in ("both ways", "contested"):
+        return RunConfig((SOURCE, REPLICA), ((REPLICA,), (SOURCE,)), workload, polling)
+    replicas = (REPLICA, THIRD) if kind == "two replicas" else (REPLICA,)
+    return RunConfig((SOURCE,), (replicas,), workload, polling, control=kind == "control")
+
+
+@st.composite
+def faults(draw: st.DrawFn, horizon_s: float) -> Fault:
+    """One fault, some time before the run's horizon."""
+    name = draw(st.sampled_from(FAULTS))
+    from_s = draw(st.integers(0, 100)) / 100 * horizon_s
+    lasts_s = draw(st.sampled_from((0.1, 0.5, 2.0, 1e9)))
+    size_s = draw(st.sampled_from((0.03, 0.1, 0.4, 1.2)))
+    return Fault(name, from_s, from_s + lasts_s, draw(st.sampled_from(SHARES)), size_s, draw(st.integers(0, 2)))
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """A run, and up to three faults that befall it."""
+    config = draw(configs())
+    horizon_s = 0.2 + config.workload.samples / config.workload.rate_per_s + 0.5
+    struck = [draw(faults(horizon_s)) for _ in range(draw(st.integers(0, 3)))]
+    if config.polling.read != "strong":
+        struck.append(Fault(STALE_READS, share=0.2, size_s=0.1))
+    return Scenario(
+        config,
+        tuple(struck),
+        lag_median_ms=draw(st.sampled_from((20.0, 150.0, 400.0))),
+        lag_sigma=draw(st.sampled_from((0.1, 0.5))),
+        rtt_ms=(2.0, draw(st.sampled_from((10.0, 80.0, 140.0))), 60.0),
+        noise_ms=draw(st.sampled_from((0.5, 3.0))),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )

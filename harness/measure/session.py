@@ -96,6 +96,9 @@ class Session:
             watches.append(asyncio.create_task(self._probe_loop()))
             await self._measure()
             await self._sweep()
+        except BaseException as error:
+            self.interrupted = self.interrupted or type(error).__name__
+            raise
         finally:
             gc.enable()
             gc.unfreeze()
@@ -184,8 +187,13 @@ class Session:
             await asyncio.gather(*writing, *polls)
         finally:
             for task in (*writing, *polls):
-                task.cancel()
+                if (
+                    not task.cancelling()
+                ):  # a second cancellation would end what the first one makes it put in order
+                    task.cancel()
             await asyncio.gather(*writing, *polls, return_exceptions=True)
+            for writer in progress.writers:
+                writer.account_for_rest()
 
     async def _write(self, writer: Writer) -> None:
         await writer.run()

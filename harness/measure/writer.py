@@ -66,10 +66,14 @@ class Writer:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for seq in self._ended.missing():
-                due_ns = self._start_ns + self.plan.due_ns(seq)
-                error = "not attempted: the run ended before this write was sent"
-                self._finish(Write(self.plan.source, seq, due_ns, None, None, "failed", 0, error))
+            self.account_for_rest()
+
+    def account_for_rest(self) -> None:
+        """Record what was never sent, once a run is over, so that every planned write has its record."""
+        for seq in self._ended.missing():
+            due_ns = self._start_ns + self.plan.due_ns(seq)
+            error = "not attempted: the run ended before this write was sent"
+            self._finish(Write(self.plan.source, seq, due_ns, None, None, "failed", 0, error))
 
     async def _wait_until(self, instant_ns: int) -> bool:
         """Wait for the instant; False when stopped meanwhile."""

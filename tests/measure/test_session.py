@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
 from harness.dynamodb.store import Key
-from harness.measure.events import Event
+from harness.measure.events import Event, Phase, Poll, Ticks, Write
 from harness.measure.plan import Polling, RunConfig, Workload, WritePlan
 from harness.measure.session import Session
 from harness.records.samples import join_samples
@@ -38,6 +39,7 @@ class Run:
         write_fault: Fault = no_fault,
         read_fault: Fault = no_fault,
         stop_after_s: float | None = None,
+        cancel_after_s: float | None = None,
         timeout_ms: int = 3000,
         control: bool = False,
         strategy: str = "auto",
@@ -58,11 +60,11 @@ class Run:
         self.world = world(lag_ns, source_delay_ns=round(source_delay_ms * MS))
         self.stale_ms = stale_ms
         self.events: list[Event] = []
+        self.cancel_after_s = cancel_after_s
         run_virtually(self._perform(write_fault, read_fault, stop_after_s))
         self.samples = join_samples("run", self.config, self.events)
 
     async def _perform(self, write_fault: Fault, read_fault: Fault, stop_after_s: float | None) -> None:
-        import asyncio
 
         stores = {SOURCE: FakeStore(self.world, SOURCE, rtt_ms=2, fault=write_fault)}
         for at, replica in enumerate(self.config.replicas[0]):
@@ -72,7 +74,10 @@ class Run:
         session = Session("run", self.config, stores, VirtualClock(), self.events.append)
         if stop_after_s is not None:
             asyncio.get_running_loop().call_later(stop_after_s, session.stop, "SIGINT")
-        await session.run()
+        running = asyncio.create_task(session.run())
+        if self.cancel_after_s is not None:
+            asyncio.get_running_loop().call_later(self.cancel_after_s, running.cancel)
+        await asyncio.gather(running, return_exceptions=self.cancel_after_s is not None)
 
     def outcomes(self) -> Counter[str]:
         return Counter(self.samples["outcome"])
@@ -294,3 +299,17 @@ def test_both_read_modes_side_by_side_are_samples_of_their_own() -> None:
     assert (strong["flaps"] == 0).all()
     assert run.gate("accounting") == "pass"
     assert run.verdict() == "VALID"
+
+
+def test_a_run_that_was_cancelled_says_so_and_accounts_for_every_write_and_poll_instant() -> None:
+    for after_s in (0.1, 0.9, 1.7):
+        run = Run(lognormal(4), cancel_after_s=after_s)
+        assert run.outcomes().total() == 60
+        assert run.gate("complete") == "fail"
+        assert [
+            event.detail for event in run.events if isinstance(event, Phase) and event.name == "interrupted"
+        ] == ["CancelledError"]
+        writes = [event.seq for event in run.events if isinstance(event, Write)]
+        assert sorted(writes) in ([], list(range(70)))
+        polled = any(isinstance(event, Poll) for event in run.events)
+        assert polled <= any(isinstance(event, Ticks) for event in run.events)

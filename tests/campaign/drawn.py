@@ -74,7 +74,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         offset_ns=draw(st.sampled_from((0, 100 * MS))) if kind == "contested" else 0,
     )
     polling = Polling(
-        interval_ns=(30 if strategy == "get" else draw(st.sampled_from((8, 15, 25)))) * MS,
+        interval_ns=(30 if strategy == "get" else draw(st.sampled_from((4, 8, 20)))) * MS,
         strategy=strategy,
         schedule=draw(st.sampled_from(("adaptive", "fixed", "geometric"))),
         read={"eventual": "eventual", "read both": "both"}.get(kind, "strong"),
@@ -93,7 +93,9 @@ def faults(draw: st.DrawFn, horizon_s: float) -> Fault:
     from_s = draw(st.integers(0, 100)) / 100 * horizon_s
     lasts_s = draw(st.sampled_from((0.1, 0.5, 2.0, 1e9)))
     size_s = draw(st.sampled_from((0.03, 0.1, 0.4, 1.2)))
-    return Fault(name, from_s, from_s + lasts_s, draw(st.sampled_from(SHARES)), size_s, draw(st.integers(0, 2)))
+    return Fault(
+        name, from_s, from_s + lasts_s, draw(st.sampled_from(SHARES)), size_s, draw(st.integers(0, 2))
+    )
 
 
 @st.composite
@@ -107,8 +109,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario(
         config,
         tuple(struck),
-        lag_median_ms=draw(st.sampled_from((20.0, 150.0, 400.0))),
-        lag_sigma=draw(st.sampled_from((0.1, 0.5))),
+        lag_median_ms=draw(st.sampled_from((30.0, 250.0, 450.0))),
+        lag_sigma=draw(st.sampled_from((0.2, 0.5))),
         rtt_ms=(2.0, draw(st.sampled_from((10.0, 80.0, 140.0))), 60.0),
         noise_ms=draw(st.sampled_from((0.5, 3.0))),
         seed=draw(st.integers(0, 2**32 - 1)),

@@ -30,7 +30,12 @@ READ_FAULTS = (
     "page ends early",
 )
 EVERY_REQUEST = ("credentials expired", "table deleted", "Region gone", "handshake")
-REPLICATION_FAULTS = ("link partitioned and healed", "replication paused", "write never replicates", "lag jumps")
+REPLICATION_FAULTS = (
+    "link partitioned and healed",
+    "replication paused",
+    "write never replicates",
+    "lag jumps",
+)
 STALE_READS = "eventual reads flap"
 HOST_FAULTS = ("event loop stalls", "wall clock steps", "stopped", "cancelled", "journal full")
 FAULTS = (*WRITE_FAULTS, *READ_FAULTS, *EVERY_REQUEST, *REPLICATION_FAULTS, STALE_READS, *HOST_FAULTS)

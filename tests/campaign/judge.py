@@ -117,9 +117,9 @@ def _unwitnessed_polls(material: Material, done: Performed) -> Iterator[str]:
     polls = Counter(
         (p.replica, p.sent_ns, p.received_ns, p.failure) for p in material.events if isinstance(p, Poll)
     )
-    for answer in (answered - polls).keys():
+    for answer in answered - polls:
         yield f"the answer {answer} was not recorded"
-    for answer in (polls - answered).keys():
+    for answer in polls - answered:
         yield f"the poll {answer} was not answered so"
 
 

@@ -78,7 +78,9 @@ async def _perform(scenario: Scenario) -> Performed:
     config, loop = scenario.config, asyncio.get_running_loop()
     lag_ns = lognormal(scenario.lag_median_ms, scenario.lag_sigma)
     workload = config.workload
-    world = World(config.regions, lag_ns, scenario.faults, workload.versions, workload.contested, scenario.seed)
+    world = World(
+        config.regions, lag_ns, scenario.faults, workload.versions, workload.contested, scenario.seed
+    )
     done = Performed(scenario, world)
     stores = {
         region: FaultyStore(world, region, rtt_ms, scenario.noise_ms)

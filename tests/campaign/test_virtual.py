@@ -46,7 +46,9 @@ def test_a_run_without_faults_is_valid_and_right(read: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_by_itself_is_measured_through_or_said(fault: str) -> None:
     read, strategy = ("eventual", "query") if fault == STALE_READS else ("strong", "batch")
-    polling = Polling(10 * MS, "query" if fault == "page ends early" else strategy, read=read, timeout_ns=2500 * MS)
+    polling = Polling(
+        10 * MS, "query" if fault == "page ends early" else strategy, read=read, timeout_ns=2500 * MS
+    )
     config = RunConfig((SOURCE,), ((REPLICA,),), WORKLOAD, polling)
     struck = Fault(fault, 0.7, 1.1, share=0.5, size_s=0.15)
     done = perform(Scenario(config, (struck,), lag_median_ms=300, lag_sigma=0.4, rtt_ms=(2.0, 80.0)))

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 
 from harness.dynamodb.signed_http import Exchange
 from harness.dynamodb.store import Key, Put, Read
-from tests.campaign.faults import EVERY_REQUEST, READ_FAULTS, REPLICATION_FAULTS, STALE_READS, WRITE_FAULTS, Fault
+from tests.campaign.faults import (
+    EVERY_REQUEST,
+    READ_FAULTS,
+    REPLICATION_FAULTS,
+    STALE_READS,
+    WRITE_FAULTS,
+    Fault,
+)
 from tests.fakes import MS, VirtualClock
 
 NS = 1_000_000_000

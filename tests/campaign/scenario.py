@@ -34,6 +34,7 @@ class Scenario:
     lag_sigma: float = 0.3
     rtt_ms: tuple[float, ...] = (2.0, 60.0, 120.0)
     noise_ms: float = 1.0
+    there: float = 0.5
     seed: int = 0
 
     def of(self, name: str) -> list[Fault]:
@@ -83,7 +84,7 @@ async def _perform(scenario: Scenario) -> Performed:
     )
     done = Performed(scenario, world)
     stores = {
-        region: FaultyStore(world, region, rtt_ms, scenario.noise_ms)
+        region: FaultyStore(world, region, rtt_ms, scenario.noise_ms, scenario.there)
         for region, rtt_ms in zip(config.regions, scenario.rtt_ms, strict=False)
     }
     full = min((round(fault.size_s * 1000) for fault in scenario.of("journal full")), default=None)

@@ -59,11 +59,13 @@ def test_a_fault_by_itself_is_measured_through_or_said(fault: str) -> None:
     assert judgement.accounted == judgement.planned
 
 
-def test_whatever_goes_wrong_nothing_is_lost_and_nothing_invented() -> None:
-    note(f"randomised virtual runs: {RUNS:,}, CAMPAIGN_SEED={SEED}{'' if FULL else ' (reduced)'}")
+@pytest.mark.parametrize("first", [*FAULTS, "no fault"])
+def test_whatever_else_goes_wrong_nothing_is_lost_and_nothing_invented(first: str) -> None:
+    runs = -(-RUNS // (len(FAULTS) + 1))
+    note(f"at least {RUNS:,} randomised virtual runs, CAMPAIGN_SEED={SEED}{'' if FULL else ' (reduced)'}")
 
-    @drawn_settings(RUNS)
-    @given(scenario=scenarios())
+    @drawn_settings(runs, first)
+    @given(scenario=scenarios(None if first == "no fault" else first))
     def campaign(scenario: Scenario) -> None:
         judgement = judged(scenario)
         assert judgement.problems == ()

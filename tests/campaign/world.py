@@ -177,13 +177,15 @@ class World:
 
 
 class FaultyStore:
-    """A `Store` of one Region of a `World`, `rtt_ms` away, give or take `noise_ms`."""
+    """A `Store` of one Region of a `World`, `rtt_ms` away, give or take `noise_ms`; `there` of the way is the way
+    there."""
 
-    def __init__(self, world: World, region: str, rtt_ms: float, noise_ms: float) -> None:
+    def __init__(self, world: World, region: str, rtt_ms: float, noise_ms: float, there: float) -> None:
         self.region = region
         self._world = world
         self._rtt_ms = rtt_ms
         self._noise_ms = noise_ms
+        self._there = there
 
     async def write(self, key: Key, pad: str) -> Put:
         return await self.write_together([key], pad)
@@ -265,7 +267,7 @@ class FaultyStore:
         return Read(exchange, tuple(found), left, complete_to, 1.0 if consistent else 0.5)
 
     async def _exchange(self, fault: Fault | None, effect: Callable[[], None]) -> Exchange:
-        """Half a round trip, the effect, the other half: and what goes wrong on the way."""
+        """The way there, the effect, the way back: and what goes wrong on either."""
         world = self._world
         name = "" if fault is None else fault.name
         sent_ns: int | None = world.clock.now_ns()
@@ -275,12 +277,12 @@ class FaultyStore:
         slower_ms = fault.size_s * 1e3 if fault is not None and name in _SLOW else 0.0
         noise_ms, split = self._noise_ms * world.rng.random() + slower_ms, world.rng.random()
         failure, takes_effect = _ANSWERS.get(name, (None, True))
-        await asyncio.sleep((self._rtt_ms / 2 + noise_ms * split) / 1e3)
+        await asyncio.sleep((self._rtt_ms * self._there + noise_ms * split) / 1e3)
         if name in _HANGS:
             failure, takes_effect = "timeout", world.rng.random() < 0.5
         if takes_effect:
             effect()
-        await asyncio.sleep((self._rtt_ms / 2 + noise_ms * (1 - split)) / 1e3)
+        await asyncio.sleep((self._rtt_ms * (1 - self._there) + noise_ms * (1 - split)) / 1e3)
         if failure == "timeout":
             left_ns = CLIENT_TIMEOUT_NS - (world.clock.now_ns() - (sent_ns or 0))
             await asyncio.sleep(max(0, left_ns) / NS)

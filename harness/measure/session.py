@@ -187,9 +187,8 @@ class Session:
             await asyncio.gather(*writing, *polls)
         finally:
             for task in (*writing, *polls):
-                if (
-                    not task.cancelling()
-                ):  # a second cancellation would end what the first one makes it put in order
+                # A second cancellation would end what the first one makes it put in order.
+                if not task.cancelling():
                     task.cancel()
             await asyncio.gather(*writing, *polls, return_exceptions=True)
             for writer in progress.writers:

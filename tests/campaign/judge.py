@@ -118,7 +118,7 @@ def _unwitnessed_polls(material: Material, done: Performed) -> Iterator[str]:
     answered = Counter(
         (a.region, a.received_ns if a.sent_ns is None else a.sent_ns, a.received_ns, a.failure)
         for a in done.world.answers
-        if began_ns <= _asked_ns(a.sent_ns, a.received_ns) < ended.at_ns
+        if began_ns <= a.asked_ns < ended.at_ns
     )
     polls = Counter(
         (p.replica, p.sent_ns, p.received_ns, p.failure) for p in material.events if isinstance(p, Poll)
@@ -127,10 +127,6 @@ def _unwitnessed_polls(material: Material, done: Performed) -> Iterator[str]:
         yield f"the answer {answer} was not recorded"
     for answer in polls - answered:
         yield f"the poll {answer} was not answered so"
-
-
-def _asked_ns(sent_ns: int | None, received_ns: int) -> int:
-    return received_ns if sent_ns is None else sent_ns
 
 
 def _wrong_counts(summary: Mapping[str, Any], done: Performed) -> Iterator[str]:

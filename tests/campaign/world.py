@@ -67,6 +67,7 @@ class Answer:
     """One read request that was answered, as the client saw it."""
 
     region: str
+    asked_ns: int
     sent_ns: int | None
     received_ns: int
     failure: str | None
@@ -259,8 +260,9 @@ class FaultyStore:
             for shard, seqs in shards.items():
                 found.extend(world.found(self.region, shard, seqs, at_ns))
 
+        asked_ns = world.clock.now_ns()
         exchange = await self._exchange(fault, look)
-        answer = Answer(self.region, exchange.sent_ns, exchange.received_ns, exchange.failure)
+        answer = Answer(self.region, asked_ns, exchange.sent_ns, exchange.received_ns, exchange.failure)
         world.answers.append(answer)
         if exchange.failure is not None:
             return Read(exchange)

@@ -72,6 +72,7 @@ class Poller:
         self._gone: set[int] = set()  # settling, and missing since it was seen
         self._in_flight: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._failure: BaseException | None = None
         self._planned = self._skipped = self._late_max_ns = 0
         self._ticks_at_ns = start_ns
 
@@ -92,7 +93,7 @@ class Poller:
             self._missed_ns.pop(seq, None)
 
     async def run(self) -> None:
-        """Poll until `done` or `stop()`."""
+        """Poll until `done` or `stop()`. What the store or `record` raises ends it, and is raised when that is so."""
         tick_ns = self._start_ns
         try:
             while not (self._stopped or self.done):
@@ -115,6 +116,13 @@ class Poller:
                 task.cancel()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
             self._report_ticks(self._clock.now_ns(), last=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def _notice_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = self._failure or failure
+            self.stop()
 
     def _admit_and_expire(self, now_ns: int) -> None:
         while self._next_seq < self.plan.total and self._due_ns(self._next_seq) <= now_ns:
@@ -166,6 +174,7 @@ class Poller:
             task = asyncio.create_task(self._ask(look))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
+            task.add_done_callback(self._notice_failure)
 
     def _next_tick(self, now_ns: int, following_ns: int) -> int:
         """The next instant at which there is something to do, `following_ns` if anything is open.

@@ -45,13 +45,17 @@ class Writer:
         self._record = record
         self._pad = padding(plan, item_bytes)
         self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
 
     def stop(self) -> None:
         """Send nothing more; what is in flight gets a moment to be answered."""
         self._stop.set()
 
     async def run(self) -> None:
-        """Write the whole plan, or until `stop()`; returns when every planned write has its record."""
+        """Write the whole plan, or until `stop()`; returns when every planned write has its record.
+
+        What the store or `record` raises ends it, and is raised when that is so.
+        """
         tasks: set[asyncio.Task[None]] = set()
         try:
             for first in range(0, self.plan.total, self.plan.together):
@@ -60,6 +64,7 @@ class Writer:
                 task = asyncio.create_task(self._write(self.plan.transaction(first)))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
+                task.add_done_callback(self._notice_failure)
             if tasks:
                 await asyncio.wait(tasks, timeout=GRACE_NS / NS_PER_S if self._stop.is_set() else None)
         finally:
@@ -67,6 +72,13 @@ class Writer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self.account_for_rest()
+        if self._failure is not None:
+            raise self._failure
+
+    def _notice_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = self._failure or failure
+            self.stop()
 
     def account_for_rest(self) -> None:
         """Record what was never sent, once a run is over, so that every planned write has its record."""
@@ -93,8 +105,9 @@ class Writer:
                 await self._clock.sleep_until(self._clock.now_ns() + RETRY_AFTER_NS * 2 ** (attempt - 1))
             for seq in seqs:
                 self._finish(_ended(self.plan.source, seq, due_ns, attempt, put, put.units / len(seqs)))
-        except asyncio.CancelledError:
-            error = "no answer when the run ended"
+        except BaseException as raised:
+            cancelled = isinstance(raised, asyncio.CancelledError)
+            error = "no answer when the run ended" if cancelled else f"{type(raised).__name__}: {raised}"
             for seq in seqs:
                 event = Write(self.plan.source, seq, due_ns, sent_ns, None, "indeterminate", attempt, error)
                 self._finish(event)

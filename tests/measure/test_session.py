@@ -12,7 +12,7 @@ import pytest
 
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
-from harness.dynamodb.store import Key
+from harness.dynamodb.store import Key, Put, Read
 from harness.measure.events import Event, Phase, Poll, Ticks, Write
 from harness.measure.plan import Polling, RunConfig, Workload, WritePlan
 from harness.measure.session import Session
@@ -49,6 +49,7 @@ class Run:
         read: str = "strong",
         stale_ms: Callable[[], float] = lambda: 0.0,
         world: type[FakeWorld] = FakeWorld,
+        store: type[FakeStore] = FakeStore,
     ) -> None:
         self.config = RunConfig(
             (SOURCE,),
@@ -61,14 +62,16 @@ class Run:
         self.stale_ms = stale_ms
         self.events: list[Event] = []
         self.cancel_after_s = cancel_after_s
+        self.store = store
+        self.ended_by: BaseException | None = None
         run_virtually(self._perform(write_fault, read_fault, stop_after_s))
         self.samples = join_samples("run", self.config, self.events)
 
     async def _perform(self, write_fault: Fault, read_fault: Fault, stop_after_s: float | None) -> None:
 
-        stores = {SOURCE: FakeStore(self.world, SOURCE, rtt_ms=2, fault=write_fault)}
+        stores = {SOURCE: self.store(self.world, SOURCE, rtt_ms=2, fault=write_fault)}
         for at, replica in enumerate(self.config.replicas[0]):
-            stores[replica] = FakeStore(
+            stores[replica] = self.store(
                 self.world, replica, rtt_ms=141 - 20 * at, fault=read_fault, stale_ms=self.stale_ms
             )
         session = Session("run", self.config, stores, VirtualClock(), self.events.append)
@@ -77,7 +80,7 @@ class Run:
         running = asyncio.create_task(session.run())
         if self.cancel_after_s is not None:
             asyncio.get_running_loop().call_later(self.cancel_after_s, running.cancel)
-        await asyncio.gather(running, return_exceptions=self.cancel_after_s is not None)
+        (self.ended_by,) = await asyncio.gather(running, return_exceptions=self.cancel_after_s is not None)
 
     def outcomes(self) -> Counter[str]:
         return Counter(self.samples["outcome"])
@@ -313,3 +316,43 @@ def test_a_run_that_was_cancelled_says_so_and_accounts_for_every_write_and_poll_
         assert sorted(writes) in ([], list(range(70)))
         polled = any(isinstance(event, Poll) for event in run.events)
         assert polled <= any(isinstance(event, Ticks) for event in run.events)
+
+
+class Broken(Exception):
+    """Something no store should raise."""
+
+
+class BreakingStore(FakeStore):
+    """A store whose client breaks at one write, after it took effect, or at one read."""
+
+    breaks_at: tuple[str, int] = ("", -1)
+
+    async def write(self, key: Key, pad: str) -> Put:
+        put = await super().write(key, pad)
+        if self.breaks_at == ("put", key.seq):
+            raise Broken
+        return put
+
+    async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
+        read = await super().query(shard, seqs, consistent)
+        if self.breaks_at[0] == "query" and self.breaks_at[1] in read.found:
+            raise Broken
+        return read
+
+
+@pytest.mark.parametrize("breaks_at", [("put", 40), ("query", 30)])
+def test_a_client_that_breaks_ends_the_run_which_says_so_and_accounts_for_every_write(
+    breaks_at: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Store(BreakingStore):
+        pass
+
+    Store.breaks_at = breaks_at
+    run = Run(lognormal(4), store=Store, cancel_after_s=60)
+    writes = {event.seq: event for event in run.events if isinstance(event, Write)}
+    assert sorted(writes) == list(range(70))
+    assert isinstance(run.ended_by, Broken)
+    assert run.gate("complete") == "fail"
+    assert not caplog.records
+    if breaks_at[0] == "put":
+        assert (writes[40].result, writes[40].error) == ("indeterminate", "Broken: ")

@@ -29,7 +29,7 @@ READ_FAULTS = (
     "keys unprocessed",
     "page ends early",
 )
-EVERY_REQUEST = ("credentials expired", "table deleted", "Region gone", "handshake")
+EVERY_REQUEST = ("credentials expired", "table deleted", "Region gone", "handshake", "client breaks")
 REPLICATION_FAULTS = (
     "link partitioned and healed",
     "replication paused",

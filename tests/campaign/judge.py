@@ -61,6 +61,8 @@ def _ended_badly(done: Performed) -> Iterator[str]:
     expected = {"cancelled"} if "cancelled" in done.world.befallen else set()
     if done.journal_full:
         expected |= {"JournalFull"}
+    if "client breaks" in done.world.befallen:
+        expected |= {"ClientBroken"}
     if done.scenario.config.workload.keys in ("update", "delete"):
         expected |= {"TargetUnavailable"}
     if done.ended_by is not None and done.ended_by not in expected:

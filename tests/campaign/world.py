@@ -50,6 +50,10 @@ _SLOW = frozenset({"write slow", "read slow"})
 _HANGS = frozenset({"write hangs", "read hangs"})
 
 
+class ClientBroken(Exception):
+    """What no store should raise."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """One write request as the client saw it; `ended` says whether it got to know how it ended."""
@@ -284,6 +288,8 @@ class FaultyStore:
             failure, takes_effect = "timeout", world.rng.random() < 0.5
         if takes_effect:
             effect()
+        if name == "client breaks":
+            raise ClientBroken
         await asyncio.sleep((self._rtt_ms * (1 - self._there) + noise_ms * (1 - split)) / 1e3)
         if failure == "timeout":
             left_ns = CLIENT_TIMEOUT_NS - (world.clock.now_ns() - (sent_ns or 0))

@@ -34,8 +34,8 @@ KINDS = (
     "eventual",
     "read both",
 )
-# Shares of what a fault may befall: now and then, and always.
-SHARES = (0.02, 0.1, 0.3, 1.0)
+SHARES = (0.3, 1.0, 0.1, 0.02)  # of what a fault may befall
+WARMING_TRIPS = 6  # round trips before a run measures
 
 
 def drawn_settings(runs: int, stream: str, *phases: Phase) -> Any:
@@ -88,31 +88,34 @@ def configs(draw: st.DrawFn) -> RunConfig:
 
 
 @st.composite
-def faults(draw: st.DrawFn, name: str, horizon_s: float) -> Fault:
-    """When and how often a fault strikes, before the run's horizon."""
-    from_s = draw(st.integers(0, 100)) / 100 * horizon_s
-    lasts_s = draw(st.sampled_from((0.1, 0.5, 2.0, 1e9)))
-    size_s = draw(st.sampled_from((0.03, 0.1, 0.4, 1.2)))
-    return Fault(
-        name, from_s, from_s + lasts_s, draw(st.sampled_from(SHARES)), size_s, draw(st.integers(0, 2))
-    )
+def faults(draw: st.DrawFn, name: str, begin_s: float, end_s: float) -> Fault:
+    """When and how often a fault strikes: mostly while the run measures."""
+    from_s = max(0.0, begin_s - 0.2 + draw(st.integers(0, 100)) / 100 * (end_s - begin_s + 0.2))
+    lasts_s = draw(st.sampled_from((2.0, 0.5, 0.1, 1e9)))
+    share = draw(st.sampled_from(SHARES))
+    size_s = draw(st.sampled_from((0.4, 0.1, 0.03, 1.2)))
+    region = draw(st.sampled_from((None, None, 0, 1, 2)))
+    return Fault(name, from_s, from_s + lasts_s, share, size_s, region)
 
 
 @st.composite
 def scenarios(draw: st.DrawFn, first: str | None = None) -> Scenario:
     """A run, and up to three faults that befall it, the `first` given or drawn."""
     config = draw(configs())
-    horizon_s = 0.2 + config.workload.samples / config.workload.rate_per_s + 0.5
+    rtt_ms = (2.0, draw(st.sampled_from((10.0, 80.0, 140.0))), 60.0)
+    lag_median_ms = draw(st.sampled_from((20.0, 300.0, 500.0)))
+    begin_s = WARMING_TRIPS * max(rtt_ms[: len(config.regions)]) / 1e3
+    end_s = begin_s + config.workload.samples / config.workload.rate_per_s + 2 * lag_median_ms / 1e3
     names = draw(st.lists(st.sampled_from(FAULTS), max_size=3 if first is None else 2))
-    struck = [draw(faults(name, horizon_s)) for name in ([first] if first else []) + names]
+    struck = [draw(faults(name, begin_s, end_s)) for name in ([first] if first else []) + names]
     if config.polling.read != "strong":
         struck.append(Fault(STALE_READS, share=0.2, size_s=0.1))
     return Scenario(
         config,
         tuple(struck),
-        lag_median_ms=draw(st.sampled_from((20.0, 300.0, 500.0))),
+        lag_median_ms=lag_median_ms,
         lag_sigma=draw(st.sampled_from((0.2, 0.6))),
-        rtt_ms=(2.0, draw(st.sampled_from((10.0, 80.0, 140.0))), 60.0),
+        rtt_ms=rtt_ms,
         there=draw(st.sampled_from((0.5, 0.5, 0.05, 0.95))),
         noise_ms=draw(st.sampled_from((0.5, 3.0))),
         seed=draw(st.integers(0, 2**32 - 1)),

@@ -30,11 +30,7 @@ def main(argv: Sequence[str]) -> ExitCode:
     if arguments.fault and kind != "local":
         raise UsageError("--fault can only be had on the emulator; leave out --target and --endpoint")
     tags = parse_tags(arguments.tag)
-    witness = parse_witness(arguments.witness, kind)
-    if witness is not None and config.strong:
-        raise UsageError(
-            "CloudWatch has no ReplicationLatency of strongly consistent tables; leave out --witness"
-        )
+    witness = parse_witness(arguments.witness, kind, strong=config.strong)
     if arguments.dry_run or kind == "aws" or arguments.max_usd is not None:
         stream = sys.stdout if arguments.dry_run else sys.stderr
         _announce(config, kind, arguments.max_usd, stream, tidied=arguments.table is not None)

@@ -38,8 +38,10 @@ class Witness:
         return "cloudwatch" if self.url is None else f"cloudwatch={self.url}"
 
 
-def parse_witness(text: str | None, kind: str) -> Witness | None:
+def parse_witness(text: str | None, kind: str, *, strong: bool = False) -> Witness | None:
     """The witness that --witness names for a target of this kind; None where it names none.
+
+    With `strong` the table is to be multi-Region strongly consistent.
 
     Raises:
         UsageError: no such witness, or it has nothing to say of such a target.
@@ -49,6 +51,11 @@ def parse_witness(text: str | None, kind: str) -> Witness | None:
     name, equals, url = text.partition("=")
     if name != "cloudwatch" or (equals and not is_url(url)):
         raise UsageError(f"--witness {text!r} is neither cloudwatch nor cloudwatch=URL")
+    if strong:
+        raise UsageError(
+            "--witness cloudwatch: ReplicationLatency is published for eventually consistent tables (MREC) only; leave "
+            "out --witness or --consistency strong"
+        )
     if equals:
         refuse_secrets(url, "--witness cloudwatch=…")
         return Witness(url)

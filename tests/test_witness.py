@@ -179,6 +179,12 @@ def test_a_witness_that_has_nothing_to_say_is_refused(text: str, kind: str, says
     assert "secret" not in str(refused.value)
 
 
+def test_of_a_strongly_consistent_table_nothing_is_published() -> None:
+    with pytest.raises(UsageError, match="eventually consistent tables"):
+        parse_witness("cloudwatch", "aws", strong=True)
+    assert parse_witness(None, "aws", strong=True) is None
+
+
 def test_a_witness_is_aws_or_the_server_that_is_named() -> None:
     assert parse_witness(None, "local") is None
     assert parse_witness("cloudwatch", "aws") == Witness()

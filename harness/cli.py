@@ -9,13 +9,12 @@ import argparse
 import difflib
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import NoReturn, TypeVar
 
 from harness.errors import ExitCode, HarnessError, UsageError
+from harness.interrupts import end_in_order
 
 T = TypeVar("T")
 
@@ -107,7 +106,7 @@ def attempt(verb: Callable[[Sequence[str]], ExitCode], argv: Sequence[str]) -> E
 
 def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
     """Run a verb's `main` on the command line and leave with its exit code; SIGTERM ends it like Ctrl-C."""
-    signal.signal(signal.SIGTERM, _terminate)
+    end_in_order()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
     try:
@@ -128,7 +127,3 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
 def _shortened(sentence: str) -> str:
     """Without the middle where somebody quoted a book."""
     return sentence if len(sentence) <= 1200 else f"{sentence[:600]} … {sentence[-400:]}"
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import Parser, parsed_by, run_verb, say, whole_number
 from harness.errors import ExitCode, TargetUnavailable, UsageError
 from harness.flags import table_name
+from harness.interrupts import put_off
 from harness.measure.plan import SEEDS
 from harness.units import NS_PER_MS, NS_PER_S, format_duration
 
@@ -257,7 +258,8 @@ class _Demo:
         if self.keep:
             self.tell(f"\nThe table {self.table.name} stays in {self.source} and {self.replica}.")
             return
-        self.table.delete()
+        with put_off():
+            self.table.delete()
         self.tell(f"\nThe table {self.table.name} is removed from both Regions.")
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.dynamodb.schema import Schema, schema_of
 from harness.dynamodb.store import OWN, DynamoStore
 from harness.dynamodb.table_steps import Seen
 from harness.errors import TargetUnavailable, UsageError
+from harness.interrupts import handled_by
 from harness.measure.clock import MonotonicClock, wall_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
@@ -202,50 +202,43 @@ async def _session(
 ) -> FinishedRun:
     """Measure; from a table that was there before (`schema`), the items are removed again."""
     clock, workload = MonotonicClock(), request.config.workload
-    left: tuple[str, ...] = ()
-    failed = True
     try:
-        async with (
-            access.stores(
-                request.config.regions, table, workload.keys, schema or OWN, workload.versions
-            ) as stores,
-            Journal(directory.journal) as journal,
-        ):
+        async with access.stores(
+            request.config.regions, table, workload.keys, schema or OWN, workload.versions
+        ) as stores:
+            journal = Journal(directory.journal)
             session = Session(run_id, request.config, stores, clock, journal.append)
-            with _stopped_by_signals(session):
-                shown = (
-                    asyncio.create_task(show_progress(session.progress)) if request.show_progress else None
-                )
-                try:
-                    await session.run()
-                    failed = False
-                finally:
-                    if schema is not None:
-                        left = await _tidy(request, session, directory)
-                    if shown is not None:
-                        shown.cancel()
-                        await asyncio.gather(shown, return_exceptions=True)
-                    for sentence in left if failed else ():
-                        say(f"left behind: {sentence}")
+            loop = asyncio.get_running_loop()
+            with handled_by(lambda name: loop.call_soon_threadsafe(session.stop, name)):
+                async with journal:  # which no signal cuts short
+                    left = await _attended(request, session, directory, tidy=schema is not None)
             _say_failure(stores)
-            return FinishedRun(directory, session.interrupted, left)
+        return FinishedRun(directory, session.interrupted, left)
     finally:
         clock.close()
 
 
-@contextlib.contextmanager
-def _stopped_by_signals(session: Session) -> Iterator[None]:
-    """SIGINT and SIGTERM end the session in order; afterwards they do what they did before."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, session.stop, signal.Signals(number).name)
+async def _attended(
+    request: RunRequest, session: Session, directory: RunDirectory, *, tidy: bool
+) -> tuple[str, ...]:
+    """Run the session and then, whatever became of it, `tidy`; returns what is left behind, in sentences."""
+    shown = asyncio.create_task(show_progress(session.progress)) if request.show_progress else None
+    left: tuple[str, ...] = ()
+    failed = True
     try:
-        yield
+        try:
+            await session.run()
+            failed = False
+        finally:
+            if tidy:
+                left = await _tidy(request, session, directory)
+            for sentence in left if failed else ():
+                say(f"left behind: {sentence}")
+        return left
     finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)  # which leaves the system's default: SIGTERM would kill
-            signal.signal(number, handler)
+        if shown is not None:
+            shown.cancel()
+            await asyncio.gather(shown, return_exceptions=True)
 
 
 async def _tidy(request: RunRequest, session: Session, directory: RunDirectory) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "harness").rglob("*.py"))
-BASE = ("errors", "units", "regions", "measure.clock")
+BASE = ("errors", "units", "regions", "interrupts", "measure.clock")
 PLAN = (*BASE, "measure.plan", "measure.sample", "measure.events", "measure.schedules")
 # Which parts of the harness each room may import, besides itself; the verbs, at the top, may import all.
 MAY_IMPORT = {
     "errors": (),
     "units": ("errors",),
     "regions": ("errors",),
+    "interrupts": (),
     "measure": (*PLAN, "dynamodb"),
     "dynamodb": PLAN,
     "records": (*PLAN, "dynamodb"),

@@ -23,6 +23,7 @@ from harness.dynamodb.store import HASH_NAME, RANGE_NAME
 from harness.dynamodb.table_calls import Answer, Clients, TableCalls
 from harness.dynamodb.table_steps import Act, Seen, Step, Wanted, step_of_setup, step_of_teardown
 from harness.errors import TargetUnavailable
+from harness.interrupts import put_off
 from harness.measure import clock
 from harness.units import NS_PER_S
 
@@ -201,7 +202,10 @@ class GlobalTable:
 
 @contextlib.contextmanager
 def temporary_table(table: GlobalTable, *, keep: bool) -> Iterator[GlobalTable]:
-    """The table for as long as the context lasts; removed afterwards whatever happened, unless `keep`."""
+    """The table for as long as the context lasts; removed afterwards whatever happened, unless `keep`.
+
+    A signal that comes while it is being removed waits for that; a second one leaves the table, which stays listed.
+    """
     try:
         table.create()
         yield table
@@ -209,4 +213,5 @@ def temporary_table(table: GlobalTable, *, keep: bool) -> Iterator[GlobalTable]:
         if keep and table.created:
             table.say(f"keeping table {table.name} in {', '.join(table.regions)}")
         elif table.created:
-            table.delete()
+            with put_off():
+                table.delete()

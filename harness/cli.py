@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import io
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,8 +15,22 @@ from typing import NoReturn, TypeVar
 
 from harness.errors import ExitCode, HarnessError, UsageError
 from harness.interrupts import end_in_order
+from harness.streams import steady_streams
 
 T = TypeVar("T")
+
+# What the machine may refuse anywhere, and what helps.
+_HOST_FAILS = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within the quota",
+    errno.EROFS: "the file system must be writable",
+    errno.EACCES: "see who may write there",
+    errno.EPERM: "see who may write there",
+    errno.EMFILE: "raise the limit with ulimit -n",
+    errno.ENFILE: "close other programs",
+    errno.ENOMEM: "close other programs",
+    errno.EIO: "see the state of the disk",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -107,20 +121,25 @@ def attempt(verb: Callable[[Sequence[str]], ExitCode], argv: Sequence[str]) -> E
 def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
     """Run a verb's `main` on the command line and leave with its exit code; SIGTERM ends it like Ctrl-C."""
     end_in_order()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
+    out = steady_streams()
     try:
         code = attempt(verb, sys.argv[1:])
         sys.stdout.flush()
+        if out.lost is not None:
+            say(f"error: the result could not be written to stdout: {out.lost.strerror}")
+            code = ExitCode.USAGE
     except KeyboardInterrupt:
         say("interrupted")
         sys.stdout.flush()
         # Not sys.exit: where the interrupt passed through an exec() on its way here, as a lazy import may have it,
         # CPython would end with SIGINT in place of the exit code.
         os._exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # the reader of stdout went away, for example `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.OK
+    except OSError as error:
+        if error.errno not in _HOST_FAILS:
+            raise
+        where = "" if error.filename is None else f" ({error.filename})"
+        say(f"error: this machine refuses: {error.strerror}{where}; {_HOST_FAILS[error.errno]}")
+        code = ExitCode.USAGE
     sys.exit(int(code))
 
 

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "units": ("errors",),
     "regions": ("errors",),
     "interrupts": (),
+    "streams": (),
     "measure": (*PLAN, "dynamodb"),
     "dynamodb": PLAN,
     "records": (*PLAN, "dynamodb"),

@@ -99,13 +99,20 @@ def _target(request: RunRequest, directory: RunDirectory) -> Iterator[tuple[Targ
             log=directory.emulator_log,
             extra=request.emulator.extra,
         )
-        with emulator(request.config.participants, options) as target:
-            yield target, Access(target.endpoints, keys=EMULATOR_KEYS)
-        if not directory.emulator_log.stat().st_size:
-            directory.emulator_log.unlink()
+        try:
+            with emulator(request.config.participants, options) as target:
+                yield target, Access(target.endpoints, keys=EMULATOR_KEYS)
+        finally:
+            _drop_if_empty(directory.emulator_log)
     else:
         access = remote_access(request.kind, request.endpoints, request.profile)
         yield Target(request.kind, request.endpoints), access
+
+
+def _drop_if_empty(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone with its directory, perhaps
+        if not path.stat().st_size:
+            path.unlink()
 
 
 def _measure(

@@ -22,6 +22,7 @@ from harness.records.manifest import read_json, read_manifest, write_json
 from harness.records.plausible import check_events
 from harness.records.run_directory import RunDirectory
 from harness.records.samples import join_samples, write_samples
+from harness.records.whole import written_whole
 
 NS_PER_US = 1_000
 US_PER_MS = 1_000
@@ -119,7 +120,8 @@ def write_histogram(run: RunDirectory, samples: pd.DataFrame, source: str, repli
     # hdrh scales all values but this one.
     unscaled, scaled = (b"%12.3f]" % (histogram.get_stddev() / ratio) for ratio in (1, US_PER_MS))
     comment = f"#[{marks}]\n".encode()
-    run.histogram(source, replica).write_bytes(text.getvalue().replace(unscaled, scaled) + comment)
+    with written_whole(run.histogram(source, replica)) as temporary:
+        temporary.write_bytes(text.getvalue().replace(unscaled, scaled) + comment)
 
 
 def _resolved(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -205,13 +205,25 @@ def temporary_table(table: GlobalTable, *, keep: bool) -> Iterator[GlobalTable]:
     """The table for as long as the context lasts; removed afterwards whatever happened, unless `keep`.
 
     A signal that comes while it is being removed waits for that; a second one leaves the table, which stays listed.
+
+    Raises:
+        TargetUnavailable: as `create` and `delete`; where the context itself fails, that is raised and this only said.
     """
     try:
         table.create()
         yield table
-    finally:
-        if keep and table.created:
-            table.say(f"keeping table {table.name} in {', '.join(table.regions)}")
-        elif table.created:
-            with put_off():
-                table.delete()
+    except BaseException:
+        try:
+            _let_go(table, keep)
+        except TargetUnavailable as error:
+            table.say(f"could not remove table {table.name}: {error}")
+        raise
+    _let_go(table, keep)
+
+
+def _let_go(table: GlobalTable, keep: bool) -> None:
+    if keep and table.created:
+        table.say(f"keeping table {table.name} in {', '.join(table.regions)}")
+    elif table.created:
+        with put_off():
+            table.delete()

@@ -14,6 +14,7 @@ import orjson
 from harness.errors import DamagedRun
 from harness.measure.clock import CLOCK_NAME, now_ns, wall_ns
 from harness.measure.plan import RunConfig
+from harness.records.whole import written_whole
 
 FORMAT_VERSION = 1
 _PACKAGES = ("aioboto3", "aiohttp", "boto3", "botocore", "numpy", "pandas", "pyarrow")
@@ -63,11 +64,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(
-        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY) + b"\n"
-    )
-    temporary.replace(path)
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(text + b"\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from harness.measure.sample import Flag, Outcome, Sample
 from harness.records.digest import digest_of
 from harness.records.running_minimum import running_minimum
 from harness.records.sightings import NEVER, Sightings
+from harness.records.whole import written_whole
 from harness.units import NS_PER_S
 
 COLUMNS = tuple(f.name for f in fields(Sample))
@@ -63,18 +64,16 @@ def join_samples(run_id: str, config: RunConfig, events: Sequence[Event]) -> pd.
 
 def write_samples(path: Path, samples: pd.DataFrame) -> None:
     """Store samples as Parquet, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
     table = pa.Table.from_pandas(samples, preserve_index=False)
     table = table.replace_schema_metadata({**table.schema.metadata, _DIGEST: digest_of(table)})
-    pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def write_csv(path: Path, samples: pd.DataFrame) -> None:
     """Store samples as CSV, in the columns of the Parquet file, whole or not at all; null is empty."""
-    temporary = path.with_name(f".{path.name}.part")
-    pa_csv.write_csv(pa.Table.from_pandas(samples, preserve_index=False), temporary)
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        pa_csv.write_csv(pa.Table.from_pandas(samples, preserve_index=False), temporary)
 
 
 def read_samples(path: Path) -> pd.DataFrame:

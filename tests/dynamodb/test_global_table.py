@@ -9,6 +9,7 @@ import pytest
 
 from harness.dynamodb.creations import Noted
 from harness.dynamodb.global_table import GlobalTable, temporary_table
+from harness.emulator.pace import FAST
 from harness.errors import TargetUnavailable
 from harness.records.ledger import Ledger
 from tests.dynamodb.regions import TABLE, Killed, Regions
@@ -209,6 +210,34 @@ def test_a_change_that_never_sticks_is_given_up_and_what_was_made_is_removed() -
     ):
         pass
     assert regions.statuses() == {}
+
+
+def test_a_failure_to_remove_the_table_does_not_hide_what_failed_before() -> None:
+    regions = Regions(pace=FAST)
+
+    def refuse(_number: int, operation: str, region: str) -> None:
+        if operation == "DeleteTable":
+            raise TargetUnavailable(f"cannot reach {region}")
+
+    def measure() -> None:
+        with temporary_table(regions.table(), keep=False):
+            regions.fault = refuse
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        measure()
+    assert regions.said[-1].startswith("could not remove table items: cannot reach")
+
+
+def test_a_failure_to_remove_the_table_is_told_where_all_else_went_well() -> None:
+    regions = Regions(pace=FAST)
+
+    def refuse(_number: int, operation: str, region: str) -> None:
+        if operation == "DeleteTable":
+            raise TargetUnavailable(f"cannot reach {region}")
+
+    with pytest.raises(TargetUnavailable, match="cannot reach"), temporary_table(regions.table(), keep=False):
+        regions.fault = refuse
 
 
 def test_a_table_made_in_another_order_is_removed_leaves_first_all_the_same() -> None:

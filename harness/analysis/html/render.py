@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from harness.analysis.plots.words import setting_text
+from harness.records.whole import written_whole
 from harness.units import NS_PER_MS, format_count, format_duration, format_range_ms
 
 
@@ -26,14 +27,9 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 
 def write_page(path: Path, page: str) -> Path:
-    """Write a page whole or not at all; returns where it is.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    """Write a page whole or not at all; returns where it is."""
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 

@@ -13,26 +13,23 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from harness.analysis.plots import style
+from harness.records.whole import written_whole
 
 _OUTLINE = re.compile(r' d="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Write the figure as PNG or SVG, by the path's suffix: equal figures give equal bytes.
+    """Write the figure as PNG or SVG, by the path's suffix, whole or not at all: equal figures give equal bytes.
 
     Raises:
         ValueError: another suffix.
     """
     path = Path(path)
-    with mpl.rc_context(style.STYLE):
-        match path.suffix.lower():
-            case ".png":
-                _write_png(figure, path)
-            case ".svg":
-                _write_svg(figure, path)
-            case _:
-                raise ValueError(f"figures are saved as .png or .svg, not {path.name}")
+    if path.suffix.lower() not in _WRITERS:
+        raise ValueError(f"figures are saved as .png or .svg, not {path.name}")
+    with mpl.rc_context(style.STYLE), written_whole(path) as temporary:
+        _WRITERS[path.suffix.lower()](figure, temporary)
 
 
 def _write_png(figure: Figure, path: Path) -> None:
@@ -42,7 +39,7 @@ def _write_png(figure: Figure, path: Path) -> None:
     canvas.draw()
     picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
     palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    palette.save(path, dpi=(style.DPI, style.DPI))
+    palette.save(path, format="PNG", dpi=(style.DPI, style.DPI))
 
 
 def _write_svg(figure: Figure, path: Path) -> None:
@@ -53,3 +50,6 @@ def _write_svg(figure: Figure, path: Path) -> None:
         lambda found: _LONG.sub(lambda long: f"{float(long[0]):.2f}", found[0]), text.getvalue()
     )
     path.write_text(short, encoding="utf-8")
+
+
+_WRITERS = {".png": _write_png, ".svg": _write_svg}

@@ -161,7 +161,7 @@ def _measure(
         if finished is None:
             raise
         if not target.simulated:  # the embedded emulator takes its tables with it
-            finished = replace(finished, left=(_table_left(request, table, error),))
+            finished = replace(finished, left=(*finished.left, _table_left(request, table, error)))
     point_latest(directory)
     return finished
 

@@ -27,7 +27,7 @@ from harness.measure.plan import EXPECTED_LATENCY_NS, Polling, RunConfig, Watch,
 from harness.measure.poller import IN_FLIGHT_MAX, Poller
 from harness.measure.prepare import prepare_items
 from harness.measure.strategies import BATCH_LIMIT
-from harness.measure.tidy import remove_items
+from harness.measure.tidy import if_possible, remove_items
 from harness.measure.writer import Writer
 from harness.units import NS_PER_MS, NS_PER_S
 
@@ -111,11 +111,12 @@ class Session:
             self._phase("finished")
 
     async def tidy(self) -> None:
-        """Remove every item of the run, and make sure that none is left in any Region.
+        """Remove every item of the run, and make sure that none is left in any Region, even if no event can be kept.
 
         Raises:
             TargetUnavailable: some are.
         """
+        self._record = if_possible(self._record)
         self._phase("tidying")
         await remove_items(
             self._plans.values(), self._stores, self._clock, functools.partial(self._spend, "tidying")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from harness.dynamodb.schema import FOREIGN_PREFIX
 from harness.dynamodb.store import PREPARED_AT_ONCE, Key, Store
-from harness.errors import TargetUnavailable
+from harness.errors import HarnessError, TargetUnavailable
 from harness.measure.clock import Clock
+from harness.measure.events import Event
 from harness.measure.plan import WritePlan
 from harness.measure.prepare import ATTEMPTS, LOOK_EVERY_NS, RETRY_AFTER_NS, TIMEOUT_NS, TOGETHER
 from harness.measure.strategies import BATCH_LIMIT
@@ -90,6 +92,16 @@ def keys_of(plan: WritePlan, skipped: Collection[int] = ()) -> list[Key]:
         range(first, min(first + plan.versions, plan.total)) for first in range(0, plan.total, plan.versions)
     )
     return [Key(plan.hash_key(seqs[0]), seqs[0]) for seqs in items if not all(seq in skipped for seq in seqs)]
+
+
+def if_possible(record: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Record what can be recorded: a full journal, which has told of itself, keeps no item from being removed."""
+
+    def attempt(event: Event) -> None:
+        with contextlib.suppress(HarnessError):
+            record(event)
+
+    return attempt
 
 
 def _chunks(plan: WritePlan) -> list[list[Key]]:

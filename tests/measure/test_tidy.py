@@ -9,8 +9,11 @@ import pytest
 from harness.dynamodb.signed_http import Exchange
 from harness.dynamodb.store import Key, Put, Read
 from harness.errors import TargetUnavailable
+from harness.measure.events import Event
 from harness.measure.plan import RunConfig, Workload
+from harness.measure.session import Session
 from harness.measure.tidy import remove_items
+from harness.records.journal import JournalFull
 from tests.fakes import MS, FakeStore, FakeWorld, VirtualClock, run_virtually
 
 A, B = "us-west-2", "eu-west-1"
@@ -38,6 +41,23 @@ class Removable(FakeStore):
         gone = self.gone_ns[self.region]
         found = tuple(key.seq for key in keys if gone.get(key.seq, sent_ns + 1) > sent_ns)
         return Read(Exchange(sent_ns, received_ns, {}), found, units=1.0)
+
+
+def test_items_are_removed_though_the_journal_is_full() -> None:
+    gone: dict[str, dict[int, int]] = {A: {}, B: {}}
+
+    def record(_: Event) -> None:
+        raise JournalFull("cannot write the journal: No space left on device")
+
+    async def perform() -> None:
+        world = FakeWorld(lambda seq: 0)
+        stores = {region: Removable(world, region) for region in (A, B)}
+        for store in stores.values():
+            store.gone_ns = gone
+        await Session("run", CONFIG, stores, VirtualClock(), record).tidy()
+
+    run_virtually(perform())
+    assert gone[A].keys() == gone[B].keys() == set(range(60))
 
 
 def tidy(lag_ns: int | None, refusals: int = 0) -> tuple[dict[str, dict[int, int]], float]:

@@ -6,13 +6,13 @@ not forgotten. The gaps between polls are drawn anew each time, so that polling 
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable
 
 from harness.dynamodb.store import Store
 from harness.measure.clock import Clock
 from harness.measure.events import Event, Poll, Ticks
+from harness.measure.in_flight import InFlight
 from harness.measure.marks import Marks
 from harness.measure.plan import Polling, Watch, WritePlan
 from harness.measure.recent import Recent
@@ -70,9 +70,8 @@ class Poller:
         self._settling: dict[int, int] = {}  # seen, and looked at again → until when
         self._shown_ns: dict[int, int] = {}  # settling seq → when the look that showed it was sent
         self._gone: set[int] = set()  # settling, and missing since it was seen
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight = InFlight()
         self._stopped = False
-        self._failure: BaseException | None = None
         self._planned = self._skipped = self._late_max_ns = 0
         self._ticks_at_ns = start_ns
 
@@ -98,6 +97,7 @@ class Poller:
         try:
             while not (self._stopped or self.done):
                 await self._clock.sleep_until(tick_ns)
+                self._in_flight.check()
                 now_ns = self._clock.now_ns()
                 self._admit_and_expire(now_ns)
                 ages_ns = self._ages_ns(now_ns)
@@ -109,20 +109,10 @@ class Poller:
                     self._send(looks, now_ns - tick_ns, following_ns - now_ns)
                 tick_ns = self._next_tick(now_ns, following_ns)
                 self._report_ticks(now_ns)
-            if self._in_flight:
-                await asyncio.wait(self._in_flight, timeout=self._polling.timeout_ns / NS_PER_S)
+            await self._in_flight.finish(self._polling.timeout_ns / NS_PER_S)
         finally:
-            for task in self._in_flight:
-                task.cancel()
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await self._in_flight.cancel()
             self._report_ticks(self._clock.now_ns(), last=True)
-        if self._failure is not None:
-            raise self._failure
-
-    def _notice_failure(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            self._failure = self._failure or failure
-            self.stop()
 
     def _admit_and_expire(self, now_ns: int) -> None:
         while self._next_seq < self.plan.total and self._due_ns(self._next_seq) <= now_ns:
@@ -171,10 +161,7 @@ class Poller:
             self._skipped += 1
             return
         for look in looks:
-            task = asyncio.create_task(self._ask(look))
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
-            task.add_done_callback(self._notice_failure)
+            self._in_flight.start(self._ask(look))
 
     def _next_tick(self, now_ns: int, following_ns: int) -> int:
         """The next instant at which there is something to do, `following_ns` if anything is open.

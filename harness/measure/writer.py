@@ -8,6 +8,7 @@ from collections.abc import Callable
 from harness.dynamodb.store import Key, Put, Store
 from harness.measure.clock import Clock
 from harness.measure.events import Event, Write
+from harness.measure.in_flight import InFlight
 from harness.measure.marks import Marks
 from harness.measure.plan import WritePlan
 from harness.units import NS_PER_MS, NS_PER_S
@@ -45,7 +46,6 @@ class Writer:
         self._record = record
         self._pad = padding(plan, item_bytes)
         self._stop = asyncio.Event()
-        self._failure: BaseException | None = None
 
     def stop(self) -> None:
         """Send nothing more; what is in flight gets a moment to be answered."""
@@ -56,29 +56,17 @@ class Writer:
 
         What the store or `record` raises ends it, and is raised when that is so.
         """
-        tasks: set[asyncio.Task[None]] = set()
+        writes = InFlight()
         try:
             for first in range(0, self.plan.total, self.plan.together):
                 if not await self._wait_until(self._start_ns + self.plan.due_ns(first)):
                     break
-                task = asyncio.create_task(self._write(self.plan.transaction(first)))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-                task.add_done_callback(self._notice_failure)
-            if tasks:
-                await asyncio.wait(tasks, timeout=GRACE_NS / NS_PER_S if self._stop.is_set() else None)
+                writes.check()
+                writes.start(self._write(self.plan.transaction(first)))
+            await writes.finish(GRACE_NS / NS_PER_S if self._stop.is_set() else None)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await writes.cancel()
             self.account_for_rest()
-        if self._failure is not None:
-            raise self._failure
-
-    def _notice_failure(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            self._failure = self._failure or failure
-            self.stop()
 
     def account_for_rest(self) -> None:
         """Record what was never sent, once a run is over, so that every planned write has its record."""

@@ -152,9 +152,8 @@ class Access:
                 endpoint_url=self.endpoints.get(region),
                 config=AioConfig(signature_version=UNSIGNED, **_COMMON),
             )
-            async with (
-                client as opened
-            ):  # only for the endpoint that botocore asks; `meta` may tell another one
+            # Only for the endpoint that botocore asks; the client's `meta` may tell another one.
+            async with client as opened:
                 url = (await opened.generate_presigned_url("list_tables")).partition("?")[0]
             trusted = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
             route = route_to(url, trusted or True)

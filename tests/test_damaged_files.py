@@ -36,7 +36,6 @@ SMALL = RunConfig(PAIR[:1], (PAIR[1:],), Workload(samples=40, rate_per_s=100, wa
 STRANGE: tuple[Any, ...] = (
     None, True, -1, 0, 1.5, 10**18, 2**63, 10**30, 1e300, "", "x", "\u202e\x1b[2J", [], [None], [[1]], {}, {"a": {}},
 )  # fmt: skip
-FLIPS = 150
 FUZZ = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -181,18 +180,22 @@ def test_a_changed_summary_is_refused_or_shown(
             assert run.summary.name in told
 
 
-def test_changed_bytes_of_the_samples_are_refused_or_change_no_number(
-    whole: RunDirectory, tmp_path: Path
-) -> None:
+def check_flips(whole: RunDirectory, tmp_path: Path, flips: int) -> None:
     good, rng = load_run(whole.path).samples, random.Random(7)
     with copy_of(whole, tmp_path) as run:
         data = run.samples.read_bytes()
-        for _ in range(FLIPS):
+        for _ in range(flips):
             bad = bytearray(data)
             bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
             run.samples.write_bytes(bad)
             if refusal(run.samples, lambda: load_run(run.path)) is None:
                 assert load_run(run.path).samples.equals(good)
+
+
+def test_changed_bytes_of_the_samples_are_refused_or_change_no_number(
+    whole: RunDirectory, tmp_path: Path
+) -> None:
+    check_flips(whole, tmp_path, 150)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "summary.json", "samples.parquet", "journal.jsonl.zst"])

@@ -45,9 +45,9 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
         say(f"{run.journal}: dropped the last {contents.torn_bytes:,} bytes, a flush that was not completed")
     try:
         check_events(config, manifest["run_id"], contents.events)
+        samples = join_samples(manifest["run_id"], config, contents.events)
     except DamagedRun as error:
         raise DamagedRun(f"{run.journal}: {error}") from None
-    samples = join_samples(manifest["run_id"], config, contents.events)
     write_samples(run.samples, samples)
     statement = read_statement(run)
     summary = summarize_run(manifest, config, contents.events, samples, statement)

@@ -116,6 +116,13 @@ def attempt(verb: Callable[[Sequence[str]], ExitCode], argv: Sequence[str]) -> E
     except HarnessError as error:
         say(f"error: {_shortened(printable(str(error)))}")
         return error.exit_code
+    except OSError as error:
+        if error.filename is None:  # the reader of stdout went away, or a defect
+            raise
+        say(
+            f"error: cannot use {printable(str(error.filename))}: {error.strerror}; choose another place or make room"
+        )
+        return ExitCode.USAGE
 
 
 def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:

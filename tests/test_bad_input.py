@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from harness.__main__ import VERBS
 from harness.cli import Parser, attempt
+from harness.errors import ExitCode
 
 ROOT = Path(__file__).parent.parent
 HUGE = "9" * 5000
@@ -159,6 +160,19 @@ def fuzz_flags(verb: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_flags_repeated_and_combined_never_end_in_a_traceback(verb: str, data: st.DataObject) -> None:
     fuzz_flags(verb, data)
+
+
+def test_a_place_that_cannot_be_written_is_named_whoever_tried(tmp_path: Path) -> None:
+    def verb(argv: Sequence[str]) -> ExitCode:
+        Path(argv[0]).mkdir(parents=True)
+        return ExitCode.OK
+
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        assert attempt(verb, [str(tmp_path / "new")]) == ExitCode.OK
+        assert attempt(verb, ["/dev/null/x"]) == ExitCode.USAGE
+    check_sentence(2, "", err.getvalue())
+    assert "cannot use /dev/null/x: Not a directory" in err.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def faults(draw: st.DrawFn, name: str, begin_s: float, end_s: float) -> Fault:
 def scenarios(draw: st.DrawFn, first: str | None = None) -> Scenario:
     """A run, and up to three faults that befall it, the `first` given or drawn."""
     config = draw(configs())
-    rtt_ms = (2.0, draw(st.sampled_from((10.0, 80.0, 140.0))), 60.0)
+    rtt_ms = (draw(st.sampled_from((40.0, 2.0))), draw(st.sampled_from((10.0, 80.0, 140.0))), 60.0)
     lag_median_ms = draw(st.sampled_from((20.0, 300.0, 500.0)))
     begin_s = WARMING_TRIPS * max(rtt_ms[: len(config.regions)]) / 1e3
     end_s = begin_s + config.workload.samples / config.workload.rate_per_s + 2 * lag_median_ms / 1e3

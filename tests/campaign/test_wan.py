@@ -21,6 +21,7 @@ from harness.measure.events import Event, Poll, Write
 from harness.records.journal import read_journal
 from harness.records.run_directory import find_run
 from harness.records.samples import read_samples
+from tests.campaign.report import report_case
 from tests.campaign.wan import Carried, End, Route, Wan, missing, wan
 
 SOURCE, REPLICA, EARLY, LATE = "us-west-2", "ap-southeast-2", "eu-west-1", "us-east-1"
@@ -126,7 +127,12 @@ def measure(
     )
 
 
-def assert_nothing_lost_and_nothing_invented(run: Measured, replicas: int = 1) -> None:
+def assert_nothing_lost_and_nothing_invented(run: Measured, fault: str, replicas: int = 1) -> None:
+    held = run.joined["hard_holds"]
+    accounted = len(run.samples.drop_duplicates(["to_region", "seq"]))
+    report_case(
+        f"network: {fault}", run.summary["verdict"], SAMPLES * replicas, accounted, int((~held).sum())
+    )
     assert run.code == EXIT_CODES[run.summary["verdict"]]
     written = Counter(event.seq for event in run.events if isinstance(event, Write))
     assert written == dict.fromkeys(range(RATE + SAMPLES), 1)
@@ -161,7 +167,7 @@ def test_whatever_is_lost_and_overtaken_the_hard_brackets_hold_the_truth_and_eve
     tmp_path: Path, loss: float
 ) -> None:
     run = measure(tmp_path, Route(70, 70, loss=loss, reorder=0.05))
-    assert_nothing_lost_and_nothing_invented(run)
+    assert_nothing_lost_and_nothing_invented(run, f"{loss:.0%} lost, 5% overtaken")
     assert_what_is_called_valid_is_true(run)
     assert all(direction.held > 0 for direction in run.carried)
     trips_ms = run.round_trips_ms(REPLICA)
@@ -180,7 +186,7 @@ def test_an_asymmetric_path_shifts_the_model_bracket_by_half_the_asymmetry_and_t
 ) -> None:
     routes = {EARLY: Route(120, 20), LATE: Route(20, 120)}
     run = measure(tmp_path, Route(70, 70), routes, ",".join((REPLICA, EARLY, LATE)))
-    assert_nothing_lost_and_nothing_invented(run, replicas=3)
+    assert_nothing_lost_and_nothing_invented(run, "asymmetric to some Regions", replicas=3)
     assert "assumes symmetric round trips" in " ".join(run.printed.split())
     for region, shift_ns in ((REPLICA, 0), (EARLY, -50 * MS), (LATE, 50 * MS)):
         mine = run.joined[run.joined["to_region"] == region]
@@ -192,7 +198,7 @@ def test_an_asymmetric_path_shifts_the_model_bracket_by_half_the_asymmetry_and_t
 
 def test_an_asymmetry_that_writes_and_reads_share_cancels_out(tmp_path: Path) -> None:
     run = measure(tmp_path, Route(120, 20))
-    assert_nothing_lost_and_nothing_invented(run)
+    assert_nothing_lost_and_nothing_invented(run, "asymmetric to all Regions")
     assert_what_is_called_valid_is_true(run)
     assert run.joined["model_holds"].mean() > 0.9
     assert abs(error_where_it_is_least_blurred(run.joined)) < 25 * MS

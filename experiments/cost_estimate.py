@@ -20,8 +20,9 @@ from rich.table import Table
 from harness.analysis.derive import derive_results
 from harness.measure.forecast import estimate_run
 from harness.measure.plan import Polling, RunConfig, Workload
+from harness.result_lines import format_usd
 from harness.runner import RunRequest, perform_run
-from harness.terminal import format_usd, make_console
+from harness.terminal import make_console
 from harness.units import NS_PER_MS, format_count
 
 SOURCE, REPLICA, THIRD = "us-west-2", "ap-southeast-2", "eu-west-1"

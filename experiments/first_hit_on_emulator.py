@@ -18,8 +18,9 @@ from rich.table import Table
 from harness.analysis.derive import derive_results
 from harness.analysis.ground_truth import read_truth, with_truth
 from harness.measure.plan import Polling, RunConfig, Workload
+from harness.result_lines import format_estimate
 from harness.runner import RunRequest, perform_run
-from harness.terminal import format_estimate, make_console
+from harness.terminal import make_console
 from harness.units import NS_PER_MS, NS_PER_S, format_duration
 
 SPACINGS_MS = (50, 200, 500)

@@ -176,7 +176,7 @@ def measure_steps(run: RunDirectory) -> dict[str, float]:
     from harness.analysis.draw import draw_run
     from harness.analysis.html import write_report
     from harness.analysis.summary import summarize_run
-    from harness.measure.plan import config_from_json
+    from harness.measure.config_json import config_from_json
     from harness.records.journal import read_journal
     from harness.records.manifest import read_json
     from harness.records.samples import join_samples, write_samples

@@ -181,7 +181,8 @@ def _show_matrix(arguments: argparse.Namespace, runs: Sequence[Run]) -> None:
         return
     from rich.table import Table
 
-    from harness.terminal import format_estimate, make_console
+    from harness.result_lines import format_estimate
+    from harness.terminal import make_console
 
     table = Table(title=f"Region matrix   {', '.join(labels)}", title_justify="left")
     for heading in ("from", "to", "n", "p50", "p99", "verdict"):

@@ -141,7 +141,7 @@ def _resumed(arguments: argparse.Namespace) -> tuple[ExperimentDirectory, Plan]:
 
 def _show_plan(arguments: argparse.Namespace, plan: Plan) -> None:
     from harness.experiments.words import plan_cost, plan_lines
-    from harness.terminal import format_usd
+    from harness.result_lines import format_usd
 
     if arguments.dry_run and arguments.json:
         _print_json(plan.to_json())
@@ -186,7 +186,8 @@ def _print_outcome(
 ) -> None:
     from harness.experiments.lab_tables import lab_tables
     from harness.experiments.words import condition_table, matrix_table, outcome_lines, run_lines
-    from harness.terminal import format_usd, make_console
+    from harness.result_lines import format_usd
+    from harness.terminal import make_console
 
     console = make_console()
     if summary["conditions"]:

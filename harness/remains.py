@@ -14,14 +14,15 @@ from harness.dynamodb.store import Key
 from harness.dynamodb.table_calls import TableCalls
 from harness.errors import DamagedRun, TargetUnavailable, UsageError
 from harness.measure.clock import MonotonicClock, wall_ns
+from harness.measure.config_json import config_from_json
 from harness.measure.events import Event, Write
-from harness.measure.plan import RunConfig, config_from_json
+from harness.measure.plan import RunConfig
 from harness.measure.tidy import clean_items, keys_of
 from harness.records.journal import read_journal
 from harness.records.manifest import read_json
 from harness.records.run_directory import RunDirectory
+from harness.result_lines import format_usd
 from harness.target import remote_access
-from harness.terminal import format_usd
 from harness.units import NS_PER_S, format_count
 
 QUIET_NS = 5 * NS_PER_S  # a run that goes on flushes its journal every half second

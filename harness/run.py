@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> ExitCode:
 
 def _announce(config: RunConfig, kind: str, max_usd: float | None, stream: Any, *, tidied: bool) -> None:
     from harness.measure.forecast import estimate_run
-    from harness.terminal import format_usd
+    from harness.result_lines import format_usd
 
     estimate = estimate_run(config, tidied=tidied)
     pairs = ", ".join(f"{source} → {replica}" for source, replica in config.pairs)

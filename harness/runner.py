@@ -17,12 +17,12 @@ from harness.dynamodb.creations import Noted
 from harness.dynamodb.global_table import GlobalTable, temporary_table
 from harness.dynamodb.schema import Schema, schema_of
 from harness.dynamodb.store import OWN, DynamoStore
-from harness.dynamodb.table_steps import Seen
-from harness.errors import TargetUnavailable, UsageError
+from harness.errors import TargetUnavailable
 from harness.interrupts import handled_by
 from harness.measure.clock import MonotonicClock, wall_ns
 from harness.measure.plan import RunConfig
 from harness.measure.session import Session
+from harness.preflight.fitting import fitting
 from harness.progress import show_progress
 from harness.records.journal import Journal
 from harness.records.ledger import LEDGER, Ledger
@@ -133,7 +133,7 @@ def _measure(
     schema = None
     if existing is not None:
         schema = schema_of(existing, table.name, table.regions[0])
-        request = replace(request, config=_fitting(request.config, existing, schema, table.name))
+        request = replace(request, config=fitting(request.config, existing, schema, table.name))
         table = replace(table, keys=schema.keys)
         table.check()
     description = {
@@ -180,23 +180,6 @@ def _existing(request: RunRequest, table: GlobalTable) -> Mapping[str, Any] | No
     if request.table is None or request.create_per_region:
         return None
     return table.describe(table.regions[0])
-
-
-def _fitting(config: RunConfig, existing: Mapping[str, Any], schema: Schema, table: str) -> RunConfig:
-    """The configuration for a table that exists: without a sort key there is nothing to query."""
-    seen = Seen({"": existing})
-    if seen.strong("") != config.strong:
-        has, flag = ("strong", "strong") if seen.strong("") else ("eventual", "eventual, or nothing")
-        raise UsageError(f"table {table} has {has} consistency across its Regions; say --consistency {flag}")
-    config = replace(config, quorum_witness=seen.witness(""))
-    if schema.range_name is not None:
-        return config
-    if config.polling.strategy == "query":
-        raise UsageError(
-            f"--poll-with query needs a sort key, and table {table} has none; say --poll-with batch or get"
-        )
-    strategy = "batch" if config.polling.strategy == "auto" else config.polling.strategy
-    return replace(config, polling=replace(config.polling, strategy=strategy))
 
 
 async def _session(

@@ -229,7 +229,7 @@ def _clean(arguments: Namespace) -> ExitCode:
 def _announce(table: GlobalTable) -> None:
     """What is going to be created, and what it costs to have it."""
     from harness.dynamodb.cost import price_run
-    from harness.terminal import format_usd
+    from harness.result_lines import format_usd
 
     first, *others = table.regions
     if table.strong:

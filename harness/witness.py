@@ -92,7 +92,7 @@ def ask_witness(
     """
     from harness.analysis.witness import measured_minutes
     from harness.dynamodb.witness import CloudWatch
-    from harness.measure.plan import config_from_json
+    from harness.measure.config_json import config_from_json
     from harness.records.journal import read_journal
     from harness.records.manifest import read_manifest, write_json
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "harness").rglob("*.py"))
 BASE = ("errors", "units", "regions", "interrupts", "measure.clock")
-PLAN = (*BASE, "measure.plan", "measure.sample", "measure.events", "measure.schedules")
+PLAN = (*BASE, "measure.plan", "measure.config_json", "measure.sample", "measure.events", "measure.schedules")
 # Which parts of the harness each room may import, besides itself; the verbs, at the top, may import all.
 MAY_IMPORT = {
     "errors": (),
@@ -25,7 +25,9 @@ MAY_IMPORT = {
     "measure": (*PLAN, "dynamodb"),
     "dynamodb": PLAN,
     "records": (*PLAN, "dynamodb"),
-    "analysis": (*PLAN, "measure.strategies", "dynamodb", "records", "terminal", "cli"),
+    "result_lines": ("units",),
+    "terminal": ("units", "cli", "result_lines"),
+    "analysis": (*PLAN, "measure.strategies", "dynamodb", "records", "result_lines", "terminal", "cli"),
     "preflight": (*PLAN, "measure", "dynamodb", "analysis.gates"),
     "experiments": (
         *PLAN,
@@ -35,6 +37,7 @@ MAY_IMPORT = {
         "analysis",
         "runner",
         "target",
+        "result_lines",
         "terminal",
         "cli",
     ),

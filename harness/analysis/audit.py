@@ -18,8 +18,9 @@ from harness.analysis.audit_material import Material, NotApplicable
 from harness.analysis.derive import check_whole
 from harness.analysis.ground_truth import read_truth
 from harness.errors import DamagedRun
+from harness.measure.config_json import config_from_json
 from harness.measure.events import Event
-from harness.measure.plan import RunConfig, config_from_json
+from harness.measure.plan import RunConfig
 from harness.records.journal import JournalContents, read_journal
 from harness.records.manifest import read_json
 from harness.records.run_directory import RunDirectory

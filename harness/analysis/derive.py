@@ -15,8 +15,9 @@ from harness.analysis.view import pair_samples
 from harness.cli import say
 from harness.dynamodb.statement import Statement, statement_from_json
 from harness.errors import DamagedRun
+from harness.measure.config_json import config_from_json
 from harness.measure.events import Phase
-from harness.measure.plan import RunConfig, config_from_json
+from harness.measure.plan import RunConfig
 from harness.records.journal import JournalContents, read_journal
 from harness.records.manifest import read_json, read_manifest, write_json
 from harness.records.plausible import check_events

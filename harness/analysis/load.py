@@ -54,7 +54,7 @@ class Run:
 
         The columns of an invalid run say so.
         """
-        from harness.terminal import format_estimate
+        from harness.result_lines import format_estimate
 
         rows = [
             {"from": pair["from"], "to": pair["to"], "measure": label, "n": pair["outcomes"]["visible"]}
@@ -81,7 +81,7 @@ class Run:
 
     def everywhere_table(self) -> pd.DataFrame:
         """How long until a write is visible in every replica of its source, as text; empty for single pairs."""
-        from harness.terminal import format_estimate
+        from harness.result_lines import format_estimate
 
         rows = [
             {"from": entry["from"], "replicas": ", ".join(entry["replicas"])}

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from harness.terminal import format_estimate, format_share
+from harness.result_lines import format_estimate, format_share
 from harness.units import NS_PER_MS, format_count, format_duration
 
 

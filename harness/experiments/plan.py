@@ -15,8 +15,9 @@ from typing import Any
 from harness.errors import DamagedRun
 from harness.experiments.settings import Fault, parse_fault
 from harness.experiments.spec import Condition, Experiment, Pair
+from harness.measure.config_json import config_from_json
 from harness.measure.forecast import Estimate, estimate_run
-from harness.measure.plan import RunConfig, config_from_json
+from harness.measure.plan import RunConfig
 from harness.regions import complete_quorum
 
 FORMAT_VERSION = 1

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from harness.experiments.plan import Plan
 from harness.measure.forecast import Estimate
-from harness.terminal import contest_line, format_estimate, format_share, format_usd
+from harness.result_lines import contest_line, format_estimate, format_share, format_usd
 from harness.units import NS_PER_MS, NS_PER_S, format_count, format_duration
 
 

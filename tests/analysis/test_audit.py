@@ -14,8 +14,8 @@ import pytest
 
 from harness.analysis.audit import audit_events, audit_run, violations
 from harness.analysis.ground_truth import read_truth
+from harness.measure.config_json import config_from_json
 from harness.measure.events import Event, LoopDelay, Phase, Poll, Spent, Swept, Ticks, Write
-from harness.measure.plan import config_from_json
 from harness.records.journal import read_journal
 from harness.records.manifest import read_json
 from harness.records.run_directory import RunDirectory

@@ -8,8 +8,9 @@ import pytest
 
 from harness.analysis.strong_reads import describe_strong_reads
 from harness.errors import UsageError
+from harness.measure.config_json import config_from_json
 from harness.measure.events import Event, Poll, Write
-from harness.measure.plan import Polling, RunConfig, Workload, config_from_json
+from harness.measure.plan import Polling, RunConfig, Workload
 from harness.measure.session import Session
 from harness.records.samples import join_samples
 from tests.fakes import MS, FakeStore, FakeWorld, VirtualClock, run_virtually

@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.analysis.audit import audit_material, violations
 from harness.analysis.audit_material import Material
-from harness.measure.events import Poll, Write
+from harness.measure.events import Poll, Ticks, Write
 from harness.measure.plan import Watch
 from harness.measure.sample import Flag, Outcome
 from tests.campaign.faults import EVERY_REQUEST, HOST_FAULTS, READ_FAULTS, STALE_READS
@@ -47,7 +47,7 @@ def judge(done: Performed) -> Judgement:
     if not done.journal_full and "measuring" in material.phases:
         problems += [*_unwitnessed_writes(material, done), *_unwitnessed_polls(material, done)]
         problems += _wrong_counts(summary, done)
-        problems += [*_wrong_brackets(material), *_overlooked(material, done)]
+        problems += [*_wrong_brackets(material), *_overlooked(material, done), *_uncounted(material, done)]
     if summary["verdict"] == "VALID":
         problems += _wrong_valid(summary, done)
     accounted = sum(
@@ -193,6 +193,19 @@ def _overlooked(material: Material, done: Performed) -> Iterator[str]:
             unseen = row.outcome in (Outcome.LATE.value, Outcome.LOST.value)
             if unseen and at_ns is not None and at_ns < row.due_ns + config.polling.timeout_ns - MARGIN_NS:
                 yield f"write {row.seq} is {row.outcome}, and was visible {(at_ns - row.due_ns) / 1e6:.0f} ms after due"
+
+
+def _uncounted(material: Material, done: Performed) -> Iterator[str]:
+    """Every poll was sent at an instant that its poller has counted."""
+    if "event loop stalls" in done.world.befallen:  # it may come between an instant and its request
+        return
+    for watch, polls in material.polls.items():
+        counted_ns = max(
+            (e.at_ns for e in material.events if isinstance(e, Ticks) and watch.made(e)), default=0
+        )
+        late = [poll.sent_ns for poll in polls if poll.sent_ns > counted_ns and poll.failure != "connection"]
+        if late:
+            yield f"the poll of {watch.replica} sent at {late[0]} was sent at no instant that was counted"
 
 
 def _rows(material: Material, watch: Watch) -> pd.DataFrame:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+UNANSWERED = "no answer when the run ended"
+"""The error of a request that was cancelled on its way: no more is known of it than of one that timed out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Write:

@@ -6,12 +6,14 @@ not forgotten. The gaps between polls are drawn anew each time, so that polling 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Iterable
 
-from harness.dynamodb.store import Store
+from harness.dynamodb.signed_http import Exchange
+from harness.dynamodb.store import Read, Store
 from harness.measure.clock import Clock
-from harness.measure.events import Event, Poll, Ticks
+from harness.measure.events import UNANSWERED, Event, Poll, Ticks
 from harness.measure.in_flight import InFlight
 from harness.measure.marks import Marks
 from harness.measure.plan import Polling, Watch, WritePlan
@@ -182,7 +184,13 @@ class Poller:
         return self._start_ns + self.plan.due_ns(seq)
 
     async def _ask(self, look: Look) -> None:
-        read = await look.ask(self._store, self._consistent)
+        asked_ns = self._clock.now_ns()
+        try:
+            read = await look.ask(self._store, self._consistent)
+        except asyncio.CancelledError:
+            unanswered = Exchange(asked_ns, self._clock.now_ns(), {}, "timeout", UNANSWERED)
+            self._record(proves(self.watch, look, Read(unanswered), self.seen))
+            raise
         event = proves(self.watch, look, read, self.seen, self._gone)
         for seq in event.hits:
             self._saw(seq, event)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.dynamodb.store import Key, Put, Store
 from harness.measure.clock import Clock
-from harness.measure.events import Event, Write
+from harness.measure.events import UNANSWERED, Event, Write
 from harness.measure.in_flight import InFlight
 from harness.measure.marks import Marks
 from harness.measure.plan import WritePlan
@@ -95,7 +95,7 @@ class Writer:
                 self._finish(_ended(self.plan.source, seq, due_ns, attempt, put, put.units / len(seqs)))
         except BaseException as raised:
             cancelled = isinstance(raised, asyncio.CancelledError)
-            error = "no answer when the run ended" if cancelled else f"{type(raised).__name__}: {raised}"
+            error = UNANSWERED if cancelled else f"{type(raised).__name__}: {raised}"
             for seq in seqs:
                 event = Write(self.plan.source, seq, due_ns, sent_ns, None, "indeterminate", attempt, error)
                 self._finish(event)

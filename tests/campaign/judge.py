@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.analysis.audit import audit_material, violations
 from harness.analysis.audit_material import Material
-from harness.measure.events import Poll, Ticks, Write
+from harness.measure.events import UNANSWERED, Poll, Ticks, Write
 from harness.measure.plan import Watch
 from harness.measure.sample import Flag, Outcome
 from tests.campaign.faults import EVERY_REQUEST, HOST_FAULTS, READ_FAULTS, STALE_READS
@@ -123,7 +123,9 @@ def _unwitnessed_polls(material: Material, done: Performed) -> Iterator[str]:
         if began_ns <= a.asked_ns < ended.at_ns
     )
     polls = Counter(
-        (p.replica, p.sent_ns, p.received_ns, p.failure) for p in material.events if isinstance(p, Poll)
+        (p.replica, p.sent_ns, p.received_ns, p.failure)
+        for p in material.events
+        if isinstance(p, Poll) and p.error != UNANSWERED
     )
     for answer in answered - polls:
         yield f"the answer {answer} was not recorded"

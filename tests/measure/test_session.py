@@ -13,7 +13,7 @@ import pytest
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import evaluate_gates, verdict
 from harness.dynamodb.store import Key, Put, Read
-from harness.measure.events import Event, Phase, Poll, Ticks, Write
+from harness.measure.events import UNANSWERED, Event, Phase, Poll, Ticks, Write
 from harness.measure.plan import Polling, RunConfig, Workload, WritePlan
 from harness.measure.session import Session
 from harness.records.samples import join_samples
@@ -356,3 +356,24 @@ def test_a_client_that_breaks_ends_the_run_which_says_so_and_accounts_for_every_
     assert not caplog.records
     if breaks_at[0] == "put":
         assert (writes[40].result, writes[40].error) == ("indeterminate", "Broken: ")
+
+
+class SilentStore(FakeStore):
+    """A store that never answers some of its queries."""
+
+    queries = 0
+
+    async def query(self, shard: str, seqs: range, consistent: bool) -> Read:
+        self.queries += 1
+        if 10 < self.queries <= 15:
+            await asyncio.Event().wait()
+        return await super().query(shard, seqs, consistent)
+
+
+def test_a_poll_that_is_never_answered_is_recorded_as_one_that_failed() -> None:
+    run = Run(lambda seq: 300 * MS, store=SilentStore, timeout_ms=2000, strategy="query")
+    silent = [event for event in run.events if isinstance(event, Poll) and event.failure]
+    assert [(poll.failure, poll.error) for poll in silent] == [("timeout", UNANSWERED)] * 5
+    assert all(poll.received_ns - poll.sent_ns > 1000 * MS for poll in silent)
+    assert run.gate("first_attempts") == "fail"
+    assert run.outcomes() == Counter(visible=60)

@@ -225,5 +225,14 @@ def _let_go(table: GlobalTable, keep: bool) -> None:
     if keep and table.created:
         table.say(f"keeping table {table.name} in {', '.join(table.regions)}")
     elif table.created:
-        with put_off():
-            table.delete()
+        try:
+            with put_off():
+                table.delete()
+        except KeyboardInterrupt:
+            left = [region for region in table.regions if table.ledger.holds(table.name, region)]
+            if left:
+                where = ", ".join(left)
+                table.say(
+                    f"table {table.name} is left in {where}; python -m harness.table teardown removes it"
+                )
+            raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,6 +211,29 @@ def test_a_change_that_never_sticks_is_given_up_and_what_was_made_is_removed() -
     ):
         pass
     assert regions.statuses() == {}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_only_a_second_signal_while_the_table_is_removed_leaves_it_and_says_so(
+    times: int, tmp_path: Path
+) -> None:
+    regions, ledger = Regions(pace=FAST), Ledger(tmp_path / "tables.jsonl")
+
+    def interrupt(_number: int, operation: str, _region: str) -> None:
+        if operation == "DeleteTable":
+            regions.fault = lambda *_: None
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    def measure() -> None:
+        with temporary_table(regions.table(ledger=ledger), keep=False):
+            regions.fault = interrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure()
+    left = times > 1
+    assert bool(regions.statuses()) == bool(ledger.entries()) == left
+    assert regions.said[-1].startswith(f"table {TABLE} is left in") == left
 
 
 def test_a_failure_to_remove_the_table_does_not_hide_what_failed_before() -> None:

@@ -41,7 +41,7 @@ MAY_IMPORT = {
         "terminal",
         "cli",
     ),
-    "emulator": ("errors", "units", "regions", "measure.clock", "cli"),
+    "emulator": ("errors", "units", "regions", "streams", "measure.clock", "cli"),
 }
 VERBS = frozenset(
     {

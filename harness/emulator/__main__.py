@@ -27,6 +27,7 @@ from harness.emulator.server import Server
 from harness.emulator.truth import Truth
 from harness.errors import ExitCode, UsageError
 from harness.measure.clock import now_ns, wall_ns
+from harness.streams import steady_streams
 from harness.units import NS_PER_MS
 
 SEEDS = range(2**63)
@@ -230,4 +231,5 @@ def _announce(as_json: bool, server: Server, settings: Settings, rtt: dict[str, 
 
 
 if __name__ == "__main__":
+    steady_streams()  # whoever started it may be gone before it is ready
     sys.exit(attempt(main, sys.argv[1:]))

@@ -274,6 +274,23 @@ def test_ready_is_one_line_of_json() -> None:
         assert process.ready["seed"] == 1
 
 
+def test_an_emulator_whose_parent_is_gone_before_it_is_ready_ends_quietly() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.emulator", "--regions", "us-west-2", "--json", "--die-with-parent"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == b""
+
+
 def command(*arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     """The emulator's command line, for what ends by itself."""
     return subprocess.run(

@@ -80,6 +80,7 @@ class Scene:
     emulator: subprocess.Popen[bytes] | None = None
     ready: Mapping[str, Any] = field(default_factory=dict)
     killed: bool = False
+    signals: int = 0
     rng: random.Random = field(init=False)
     run: subprocess.Popen[bytes] = field(init=False)
 
@@ -116,7 +117,13 @@ class Scene:
     def signal(self, number: signal.Signals) -> None:
         """Send the harness a signal, if it still runs."""
         self.killed |= number == signal.SIGKILL and self.run.poll() is None
+        self.signals += number in (signal.SIGINT, signal.SIGTERM)
         self.run.send_signal(number)
+
+    @property
+    def impatient(self) -> bool:
+        """Was the run told to end more than once? A table that is being removed then stays, listed in the ledger."""
+        return self.signals > 1
 
     def emulator_process(self) -> psutil.Process:
         """The process that serves the Regions."""
@@ -127,7 +134,7 @@ class Scene:
         return Access(self.ready["regions"], keys=EMULATOR_KEYS)
 
     def ask_faults(self, method: str = "GET") -> list[dict[str, Any]]:
-        """The emulator's faults and how often each struck; DELETE ends them."""
+        """The emulator's faults and how often each has struck; DELETE forgets them."""
         request = urllib.request.Request(f"{self.ready['combined'].rstrip('/')}/_admin/faults", method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             faults: list[dict[str, Any]] = orjson.loads(answer.read())["faults"]

@@ -26,7 +26,7 @@ _GRACE_S = 20.0
 _PROGRESS = re.compile(
     r"creating table |adding a replica |removing (the replica|table) |keeping table |no AWS credentials found|"
     r"(connecting|preparing|measuring|draining|sweeping|tidying|finished|interrupted) |table \S+ in |"
-    r"could not remove |  "
+    r"table \S+ is left in |could not remove |  "
 )
 _INSIDES = ("Traceback", "Exception ignored", "never retrieved", "Unclosed", "never awaited", "Fatal Python")
 _SENTENCE = re.compile(r"error: |interrupted|\S+: dropped the last")
@@ -70,7 +70,8 @@ def perform(case: Case, root: Path) -> Result:
 def _judge(result: Result, scene: Scene) -> None:
     _judge_processes(result, scene)
     if scene.emulator is not None and scene.emulator.poll() is None:
-        result.struck = sum(fault["struck"] for fault in scene.ask_faults("DELETE"))
+        result.struck = sum(fault["struck"] for fault in scene.ask_faults())
+        scene.ask_faults("DELETE")
         _judge_tables(result, scene)
         scene.emulator.terminate()
         scene.emulator.wait(_GRACE_S)
@@ -94,7 +95,7 @@ def _judge_processes(result: Result, scene: Scene) -> None:
 
 def _judge_tables(result: Result, scene: Scene) -> None:
     """No table of the run's own, no item in one that was there before; what could not be removed is in the ledger."""
-    if scene.killed or result.code == ExitCode.UNAVAILABLE:
+    if scene.killed or scene.impatient or result.code == ExitCode.UNAVAILABLE:
         _tear_down(result, scene)
     for region in REGIONS:
         client = scene.access().control(region)

@@ -152,6 +152,7 @@ async def _remove(store: Store, keys: Sequence[Key], clock: Clock, spend: Spend)
 async def _wait_until_gone(store: Store, keys: Sequence[Key], clock: Clock, spend: Spend) -> None:
     left = {key.seq: key for key in keys}
     deadline_ns = clock.now_ns() + TIMEOUT_NS
+    refused = 0
     while True:
         read = await store.prepared(list(left.values()))
         spend(store.region, read.units, 0.0)
@@ -160,6 +161,12 @@ async def _wait_until_gone(store: Store, keys: Sequence[Key], clock: Clock, spen
             left = {seq: key for seq, key in left.items() if seq in still}
         if not left:
             return
+        refused = refused + 1 if read.exchange.failure == "rejected" else 0
+        if refused > ATTEMPTS:  # the table is gone, or the credentials are: waiting does not help
+            raise TargetUnavailable(
+                f"cannot see whether the run's items are gone from {store.region}: {read.exchange.error}; "
+                f"their keys begin with {FOREIGN_PREFIX}{keys[0].shard}"
+            )
         if clock.now_ns() > deadline_ns:
             raise _still_there(store, list(left.values()))
         await clock.sleep_until(clock.now_ns() + LOOK_EVERY_NS)

@@ -11,6 +11,7 @@ from harness.dynamodb.store import Key, Put, Read
 from harness.errors import TargetUnavailable
 from harness.measure.events import Event
 from harness.measure.plan import RunConfig, Workload
+from harness.measure.prepare import TIMEOUT_NS
 from harness.measure.session import Session
 from harness.measure.tidy import remove_items
 from harness.records.journal import JournalFull
@@ -37,10 +38,11 @@ class Removable(FakeStore):
         return Put(Exchange(sent_ns, received_ns, {}, failure, failure), 1.0)
 
     async def prepared(self, keys: Sequence[Key]) -> Read:
+        failure = self._fault("look", keys[0].seq)
         sent_ns, received_ns = await self._exchange(lambda now_ns: None)
         gone = self.gone_ns[self.region]
         found = tuple(key.seq for key in keys if gone.get(key.seq, sent_ns + 1) > sent_ns)
-        return Read(Exchange(sent_ns, received_ns, {}), found, units=1.0)
+        return Read(Exchange(sent_ns, received_ns, {}, failure, failure), () if failure else found, units=1.0)
 
 
 def test_items_are_removed_though_the_journal_is_full() -> None:
@@ -99,3 +101,25 @@ def test_items_that_do_not_go_are_said_with_the_beginning_of_their_keys() -> Non
         TargetUnavailable, match=r"still in eu-west-1 .* begin with replication-latency#run#us-west-2#0"
     ):
         tidy(None)
+
+
+def test_a_region_that_refuses_to_be_looked_at_is_not_waited_for() -> None:
+    waited_ns: list[int] = []
+
+    async def perform() -> None:
+        clock = VirtualClock()
+        store = Removable(
+            FakeWorld(lambda seq: 0),
+            A,
+            fault=lambda operation, _: "rejected" if operation == "look" else None,
+        )
+        store.gone_ns = {A: {}}
+        began_ns = clock.now_ns()
+        with pytest.raises(
+            TargetUnavailable, match="cannot see whether the run's items are gone from us-west-2"
+        ):
+            await remove_items([CONFIG.plan("run", A)], {A: store}, clock, lambda *_: None)
+        waited_ns.append(clock.now_ns() - began_ns)
+
+    run_virtually(perform())
+    assert waited_ns[0] < TIMEOUT_NS // 4

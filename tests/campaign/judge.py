@@ -237,14 +237,15 @@ def _wrong_valid(summary: Mapping[str, Any], done: Performed) -> Iterator[str]:
             measures["latency_ms"] = SLACK_MS + width
         for key, slack_ms in measures.items():
             for name, share in PERCENTILES.items():
-                wrong = _misses(pair[key][name], truths, share, missing, slack_ms)
+                wrong = misses(pair[key][name], truths, share, missing, slack_ms)
                 if wrong:
                     yield f"VALID, but {name} of {key} {pair['from']} → {pair['to']} {wrong}"
 
 
-def _misses(
+def misses(
     estimate: Mapping[str, Any], truths: list[float], share: float, missing: int, slack_ms: float
 ) -> str | None:
+    """How the interval of a percentile misses the truth's, milliseconds; None where it does not."""
     if estimate.get("method") in (None, "too short for an interval") or not truths:
         return None
     low = -math.inf if estimate["low"] is None else estimate["low"]

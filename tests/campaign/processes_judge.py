@@ -10,14 +10,19 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.analysis.audit import audit_run, violations
 from harness.analysis.derive import derive_results
+from harness.analysis.ground_truth import read_truth, with_truth
 from harness.dynamodb.schema import FOREIGN_PREFIX
 from harness.errors import ExitCode, HarnessError
 from harness.records.manifest import read_json
 from harness.records.run_directory import RunDirectory
+from harness.records.samples import read_samples
+from harness.units import NS_PER_MS
 from tests.campaign.hosts import PATIENCE_S, REGIONS, TABLE, Case, Scene, marked, run_directories, staged
+from tests.campaign.judge import PERCENTILES, misses
 from tests.campaign.places import Unable
 
 ENOUGH_STRIKES = 5
@@ -149,6 +154,21 @@ def _judge_accounts(result: Result, kept: RunDirectory) -> None:
         result.planned == result.accounted, f"{result.accounted} of {result.planned} accounted for"
     )
     result.require(result.verdict in ("none", summary["verdict"]), f"rebuilt as {summary['verdict']}")
+    if summary["verdict"] == "VALID":
+        _judge_percentiles(result, kept, summary)
+
+
+def _judge_percentiles(result: Result, kept: RunDirectory, summary: dict[str, Any]) -> None:
+    """A run that calls itself VALID knows its percentiles: the interval that assumes nothing holds the truth's."""
+    for pair in summary["pairs"]:
+        if pair["read"] == "eventual":
+            continue
+        truth = with_truth(read_samples(kept.samples), read_truth(kept.truth))
+        truths_ms = sorted((truth["true_ns"].dropna() / NS_PER_MS).tolist())
+        missing = pair["outcomes"]["write_failed"] + pair["outcomes"]["write_indeterminate"]
+        for name, share in PERCENTILES.items():
+            wrong = misses(pair["hard_latency_ms"][name], truths_ms, share, missing, 0.0)
+            result.require(not wrong, f"VALID, and {name} {wrong}")
 
 
 def _copy(scene: Scene, run: RunDirectory) -> RunDirectory:

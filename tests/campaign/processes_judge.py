@@ -25,7 +25,7 @@ from tests.campaign.hosts import PATIENCE_S, REGIONS, TABLE, Case, Scene, marked
 from tests.campaign.judge import PERCENTILES, misses
 from tests.campaign.places import Unable
 
-ENOUGH_STRIKES = 5
+ENOUGH_STRIKES = 10  # more than there are writes before those that count
 _GRACE_S = 20.0
 # What the harness says while it works; besides these it may say one sentence.
 _PROGRESS = re.compile(

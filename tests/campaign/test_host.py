@@ -152,7 +152,6 @@ def host_cases() -> Iterator[Case]:
             seed,
             act=kill_the_emulator,
             target="embedded",
-            verdict="INVALID",
             reduced=seed == 1,
         )
         yield Case(
@@ -160,7 +159,6 @@ def host_cases() -> Iterator[Case]:
             seed,
             act=kill_the_emulator,
             target="separate",
-            verdict="INVALID",
         )
         yield Case("results removed", seed, act=remove_the_results, target="embedded", reduced=seed == 1)
         yield Case(
@@ -177,7 +175,6 @@ def host_cases() -> Iterator[Case]:
         for target in ("embedded", "table"):
             yield Case(
                 f"disk of {kilobytes} KB",
-                act=lambda scene: None,
                 place=a_disk_of(kilobytes),
                 target=target,
                 run=PLOTS,

@@ -20,6 +20,7 @@ from harness.measure.strategies import BATCH_LIMIT
 from harness.records.samples import COLUMNS
 
 OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+LASTING = (Outcome.VISIBLE.value, Outcome.LATE.value, Outcome.LOST.value)
 GATES = (
     "complete",
     "accounting",
@@ -105,7 +106,8 @@ def negatives_flagged(material: Material) -> Iterator[str]:
 
 
 def counts_add_up(material: Material) -> Iterator[str]:
-    """Each pair's outcomes are the plan's writes, every one once; nothing is left out."""
+    """Each pair's outcomes are the plan's writes, every one once, and its percentiles are of all that were acknowledged
+    and not written over: nothing is left out."""
     pairs = material.summarized()["pairs"]
     told = Counter((pair["from"], pair["to"], pair["read"]) for pair in pairs)
     for watch in material.config.watched:
@@ -119,6 +121,12 @@ def counts_add_up(material: Material) -> Iterator[str]:
             yield f"{pair['from']} → {pair['to']}: {total:,} outcomes of {said:,}, {planned:,} planned"
         if outcomes.keys() != OUTCOMES:
             yield f"{pair['from']} → {pair['to']} counts {', '.join(sorted(outcomes))}"
+        lasting = sum(outcomes.get(name, 0) for name in LASTING)
+        for key in ("latency_ms", "hard_latency_ms"):
+            others = [name for name, estimate in pair[key].items() if estimate["n"] != lasting]
+            if others:
+                n = pair[key][others[0]]["n"]
+                yield f"{others[0]} of {key} {pair['from']} → {pair['to']} is of {n:,} writes, not {lasting:,}"
 
 
 def gates_complete(material: Material) -> Iterator[str]:

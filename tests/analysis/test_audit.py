@@ -227,6 +227,12 @@ def test_outcomes_that_do_not_add_up_are_found() -> None:
     assert "outcomes" in violated(summary=summary)["counts_add_up"]
 
 
+def test_a_percentile_that_leaves_out_what_was_not_seen_is_found() -> None:
+    summary = changed_summary()
+    summary["pairs"][0]["hard_latency_ms"]["p90"]["n"] -= 1
+    assert "p90 of hard_latency_ms" in violated(summary=summary)["counts_add_up"]
+
+
 def test_units_that_were_answered_but_not_paid_for_are_found() -> None:
     spent = Spent("sweeping", CONFIG.sources[0], EVENTS[-1].at_ns, 1000.0)  # type: ignore[union-attr]
     assert "read units" in violated([*EVENTS, spent], summary=SUMMARY)["cost_counted"]

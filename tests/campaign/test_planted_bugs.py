@@ -17,7 +17,16 @@ from tests.campaign.report import note
 from tests.campaign.search import AT_MOST
 
 ROOT = HARNESS.parent
-IN_THE_REDUCED_CAMPAIGN = 4
+QUICKLY_FOUND = frozenset(
+    {
+        "a lost acknowledgement called failed",
+        "an outcome logged at every attempt",
+        "the first miss kept, not the last",
+        "acknowledged stamped before the answer",
+        "late counted as lost",
+    }
+)
+TRIED = [bug for bug in BUGS if FULL or bug.name in QUICKLY_FOUND]
 
 pytestmark = pytest.mark.campaign
 
@@ -42,7 +51,7 @@ def test_every_bug_still_fits_the_source(tmp_path: Path) -> None:
         plant(bug, tmp_path / str(number))
 
 
-@pytest.mark.parametrize("bug", BUGS if FULL else BUGS[:IN_THE_REDUCED_CAMPAIGN], ids=lambda bug: bug.name)
+@pytest.mark.parametrize("bug", TRIED, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     answer = searched(bug, tmp_path)
     assert answer["problem"] is not None, f"not found in {AT_MOST} runs"

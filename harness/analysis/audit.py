@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.analysis import audit_journal, audit_results, audit_truth
+from harness.analysis import audit_gates, audit_journal, audit_results, audit_truth
 from harness.analysis.audit_material import Material, NotApplicable
 from harness.analysis.derive import check_whole
 from harness.analysis.ground_truth import read_truth
@@ -141,7 +141,7 @@ _RULES: Mapping[str, Rule] = {
     "brackets_ordered": audit_results.brackets_ordered,
     "negatives_flagged": audit_results.negatives_flagged,
     "counts_add_up": audit_results.counts_add_up,
-    "gates_complete": audit_results.gates_complete,
+    "gates_complete": audit_gates.gates_complete,
     "cost_counted": audit_results.cost_counted,
     "cost_bounded": audit_results.cost_bounded,
     "samples_rebuilt": audit_results.samples_rebuilt,

@@ -25,7 +25,7 @@ from tests.campaign.processes_crew import crew as crew
 
 pytestmark = pytest.mark.campaign
 
-LOSING = ("never:us-west-2/ap-southeast-2:30%=0s-",)  # a run that drains and sweeps for seconds
+LOSING = ("never:us-west-2/ap-southeast-2:30%=0s-1.2s",)  # a run that drains and sweeps for seconds
 PLOTS: tuple[str, ...] = ()
 # (name, the moment, how long after it at most, what is measured, the emulator's faults, flags of the run)
 MOMENTS = (

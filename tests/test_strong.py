@@ -106,3 +106,5 @@ def test_a_stale_strong_read_is_the_first_thing_said_and_ends_with_1(tmp_path: P
     assert found["stale_reads"] > 0
     assert {entry["to"] for entry in found["violations"]} == {"us-east-2"}
     assert all(0 < entry["stale_ms"] < 400 for entry in found["violations"])
+    audit = [sys.executable, "-m", "harness.check", str(only_run(tmp_path))]
+    assert subprocess.run(audit, capture_output=True, timeout=60, check=False).returncode == 0

@@ -125,7 +125,12 @@ def _wrong_sight(write: Write | None, received_ns: int, measured: bool) -> str |
 
 
 def first_sight_once(material: Material) -> Iterator[str]:
-    """Strongly consistent reads see an item for the first time once."""
+    """Strongly consistent reads see an item for the first time once.
+
+    Those of a strongly consistent table may take it back, which is a finding, and see it again.
+    """
+    if material.config.strong:
+        raise NotApplicable("stale reads of a strongly consistent table are a finding of the run")
     for watch, polls in material.polls.items():
         if watch.read == "strong" and not material.plans[watch.source].overwrites:
             counts = Counter(seq for poll in polls for seq in poll.hits)

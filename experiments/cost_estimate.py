@@ -58,6 +58,14 @@ def settings(samples: int) -> dict[str, RunConfig]:
         "updates": wrote(keys="update"),
         "deletes": wrote(keys="delete"),
         "transactions of 4": wrote(together=4),
+        "strong": RunConfig(
+            ("us-east-1",),
+            (("us-east-2",),),
+            plain.workload,
+            Polling(read="both"),
+            consistency="strong",
+            quorum_witness="us-west-2",
+        ),
     }
 
 

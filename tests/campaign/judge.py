@@ -163,7 +163,7 @@ def _wrong_brackets(material: Material) -> Iterator[str]:
             lower = misses[row.seq] - row.acked_ns if row.seq in misses else floor
             told = (row.hard_lower_ns, None if pd.isna(row.hard_upper_ns) else row.hard_upper_ns)
             if told != (lower, upper):
-                yield f"the bracket of write {row.seq} is {told}, its polls say {(lower, upper)}"
+                yield f"the bracket of write {row.seq}: {told[0]} … {told[1]}, its polls say {lower} … {upper}"
 
 
 def _looks(polls: Sequence[Poll]) -> tuple[dict[int, int], dict[int, int]]:

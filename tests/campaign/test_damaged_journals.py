@@ -24,7 +24,7 @@ from tests.campaign.report import report_case
 
 pytestmark = pytest.mark.campaign
 
-DAMAGES = 60 if FULL else 4
+DAMAGES = 30 if FULL else 4
 BY_PROCESS = 6 if FULL else 1
 SAMPLES = 40
 

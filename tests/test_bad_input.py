@@ -37,6 +37,7 @@ HARMLESS = {
     "compare": ("/nowhere/a", "/nowhere/b"),
     "experiment": (str(ROOT / "experiments" / "one-pair.toml"), "--dry-run"),
     "report": ("/nowhere/a",),
+    "check": ("/nowhere/a",),
     "doctor": ("--from", "us-west-2", "--to", "us-west-2"),
     "table": ("--from", "us-west-2", "--to", "eu-west-1", "--iam-policy"),
     "demo": ("--from", "us-west-2", "--to", "us-west-2"),

@@ -133,8 +133,8 @@ def test_a_run_that_goes_on_is_not_cleaned(tmp_path: Path) -> None:
     [
         (("clean",), 2, "which run?"),
         (("clean", "nowhere"), 2, "no run at nowhere"),
-        (("status", "somewhere", "--table", "x"), 2, "only clean takes a run directory"),
-        (("status", "--table", "x"), 2, "--from REGION and --to"),
+        (("status", "somewhere", "--table", "xyz"), 2, "only clean takes a run directory"),
+        (("status", "--table", "xyz"), 2, "--from REGION and --to"),
     ],
 )
 def test_bad_input_gets_one_sentence(arguments: tuple[str, ...], code: int, says: str) -> None:

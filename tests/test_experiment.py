@@ -335,7 +335,7 @@ def test_a_dry_run_shows_runs_duration_requests_and_cost_and_writes_nothing(tmp_
 @pytest.mark.parametrize(
     ("arguments", "text", "says"),
     [
-        (("--samples", "0"), QUICK, "--samples must be at least 1"),
+        (("--samples", "0"), QUICK, "argument --samples: '0' must lie between 1 and"),
         (("--samples", "5", "--scale", "0.5"), QUICK, "exclude each other"),
         (("--max-usd", "0.00000001"), QUICK, "above --max-usd"),
         (("--target", "aws", "--dry-run"), QUICK, "[emulator] can only be had on the emulator"),

@@ -61,7 +61,7 @@ def test_the_quick_start_is_exactly_two_lines() -> None:
     ]
     assert len(lines) == 2
     assert lines[0].endswith("-m harness.run --from us-west-2 --to ap-southeast-2")
-    assert lines[1].endswith("-m pytest")
+    assert lines[1].endswith("-m pytest -n 3 --dist loadfile")
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ def test_the_policy_is_json_and_needs_no_target() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("setup", *PAIR, "--table", "x"), "say --target aws, or --endpoint"),
+        (("setup", *PAIR, "--table", "xyz"), "say --target aws, or --endpoint"),
         (("setup", *PAIR, "--target", "aws"), "--table NAME is needed"),
-        ((*PAIR, "--table", "x"), "say either one of setup, status, teardown, clean, or --iam-policy"),
+        ((*PAIR, "--table", "xyz"), "say either one of setup, status, teardown, clean, or --iam-policy"),
         (("--iam-policy", "--from", "us-west-2", "--to", "eu-west-11"), "did you mean eu-west-1"),
         (("stop", *PAIR), "invalid choice"),
-        (("setup", *PAIR, "--table", "x", "--target", "aws"), "say --yes to create it"),
+        (("setup", *PAIR, "--table", "xyz", "--target", "aws"), "say --yes to create it"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_2(arguments: tuple[str, ...], says: str) -> None:

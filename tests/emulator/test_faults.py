@@ -191,10 +191,7 @@ def test_bad_faults_end_the_process_with_a_sentence() -> None:
     command = [sys.executable, "-m", "harness.emulator", "--regions", OREGON, "--fault", "resett=1s-2s"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
-    assert (
-        done.stderr
-        == "harness.emulator: fault 'resett=1s-2s': there is no kind 'resett'; did you mean reset?\n"
-    )
+    assert done.stderr == "error: fault 'resett=1s-2s': there is no kind 'resett'; did you mean reset?\n"
 
 
 def test_the_older_flags_are_spellings_of_faults() -> None:

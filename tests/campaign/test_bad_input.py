@@ -15,11 +15,12 @@ from harness.__main__ import VERBS
 from harness.analysis.derive import derive_results
 from harness.records.run_directory import RunDirectory
 from tests import test_bad_input, test_damaged_files
+from tests.campaign.drawn import FULL
 from tests.recorded import record_run
 
 pytestmark = pytest.mark.campaign
 
-EXAMPLES = int(os.environ.get("BAD_INPUT_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("BAD_INPUT_EXAMPLES", "200" if FULL else "10"))
 SIZED = settings(
     max_examples=EXAMPLES,
     deadline=None,

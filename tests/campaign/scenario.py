@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pandas as pd
 
 from harness.measure.events import Event, from_record, to_record
@@ -66,8 +67,9 @@ class Performed:
             for c in self.world.commits
             for region, visible_ns in c.visible_ns.items()
         ]
-        truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", "commit_ns", "visible_ns"])
-        return truth.astype({"commit_ns": "Int64", "visible_ns": "Int64"})
+        instants = ("commit_ns", "visible_ns")
+        truth = pd.DataFrame(rows, columns=["from", "to", "table", "key", *instants])
+        return truth.assign(eventual_ns=None).astype(dict.fromkeys([*instants, "eventual_ns"], "Int64"))
 
 
 def perform(scenario: Scenario) -> Performed:
@@ -94,7 +96,7 @@ async def _perform(scenario: Scenario) -> Performed:
             world.befallen.add("journal full")
             done.journal_full = True
             raise JournalFull
-        done.events.append(from_record(to_record(event)))
+        done.events.append(from_record(orjson.loads(orjson.dumps(to_record(event)))))
 
     session = Session(RUN_ID, config, stores, _clock(scenario), record)
     running = asyncio.create_task(session.run())

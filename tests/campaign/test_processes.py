@@ -90,7 +90,8 @@ def paired_cases() -> Iterator[Case]:
 
 
 def test_every_kind_of_fault_is_in_the_campaign() -> None:
-    assert WAYS.keys() == KINDS.keys()
+    of_strong_tables = {"stale"}  # which tests/test_strong.py runs under it
+    assert WAYS.keys() == KINDS.keys() - of_strong_tables
 
 
 @pytest.mark.parametrize("case", chosen(list(single_cases())))

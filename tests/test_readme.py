@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.__main__ import VERBS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -19,18 +21,6 @@ COMMANDS = [
 ]
 TESTED_ELSEWHERE = ("harness.emulator", "harness.calibrate")
 QUICK_RUN = ("--samples", "40", "--warmup", "0s", "--no-plots", "--timeout", "5s")
-VERBS = (
-    "run",
-    "compare",
-    "experiment",
-    "calibrate",
-    "doctor",
-    "table",
-    "demo",
-    "report",
-    "check",
-    "emulator",
-)
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:

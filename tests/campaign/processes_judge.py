@@ -27,11 +27,12 @@ from tests.campaign.places import Unable
 
 ENOUGH_STRIKES = 10  # more than there are writes before those that count
 _GRACE_S = 20.0
+LEFT = "left behind: "  # begins what the harness says of what it could not remove
 # What the harness says while it works; besides these it may say one sentence.
 _PROGRESS = re.compile(
     r"creating table |adding a replica |removing (the replica|table) |keeping table |no AWS credentials found|"
     r"(connecting|preparing|measuring|draining|sweeping|tidying|finished|interrupted) |table \S+ in |"
-    r"table \S+ is left in |could not remove |  "
+    r"table \S+ is left in |could not remove |left behind: |  "
 )
 _INSIDES = ("Traceback", "Exception ignored", "never retrieved", "Unclosed", "never awaited", "Fatal Python")
 _SENTENCE = re.compile(r"error: |interrupted|\S+: dropped the last")
@@ -99,14 +100,16 @@ def _judge_processes(result: Result, scene: Scene) -> None:
 
 
 def _judge_tables(result: Result, scene: Scene) -> None:
-    """No table of the run's own, no item in one that was there before; what could not be removed is in the ledger."""
-    if scene.killed or scene.impatient or result.code == ExitCode.UNAVAILABLE:
+    """No table of the run's own, no item in one that was there before; what could not be removed is told, and a table
+    of the run's own is in the ledger."""
+    told = result.code == ExitCode.UNAVAILABLE or LEFT in scene.said()
+    if scene.killed or scene.impatient or told:
         _tear_down(result, scene)
     for region in REGIONS:
         client = scene.access().control(region)
         names = client.list_tables()["TableNames"]
         result.require(set(names) <= {TABLE}, f"left in {region}: tables {names}")
-        if TABLE in names and not scene.killed and result.code != ExitCode.UNAVAILABLE:
+        if TABLE in names and not scene.killed and not told:
             count = client.scan(TableName=TABLE, Select="COUNT", ConsistentRead=True)["Count"]
             result.require(count == 0, f"left in {region}: {count} items")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from harness.errors import ExitCode, HarnessError, UsageError
-from harness.interrupts import end_in_order
+from harness.interrupts import any_raised, done, end_in_order
 from harness.streams import steady_streams
 
 T = TypeVar("T")
@@ -131,6 +131,7 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
     out = steady_streams()
     try:
         code = attempt(verb, sys.argv[1:])
+        done()
         sys.stdout.flush()
         if out.lost is not None:
             say(f"error: the result could not be written to stdout: {out.lost.strerror}")
@@ -147,6 +148,9 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
         where = "" if error.filename is None else f" ({error.filename})"
         say(f"error: this machine refuses: {error.strerror}{where}; {_HOST_FAILS[error.errno]}")
         code = ExitCode.USAGE
+    if any_raised():  # and swallowed on its way: CPython would still end with SIGINT, as above
+        sys.stdout.flush()
+        os._exit(int(code))
     sys.exit(int(code))
 
 

@@ -17,12 +17,25 @@ from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.05
+_raised: list[int] = []
 
 
 def end_in_order() -> None:
     """Make SIGTERM the same as Ctrl-C, and neither of them lost where Python cannot raise: in a finalizer."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in ENDING:
+        signal.signal(number, _interrupt)
     sys.unraisablehook = _raise_again
+
+
+def done() -> None:
+    """From here on there is nothing left to end: what still arrives would only spoil the exit code."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def any_raised() -> bool:
+    """Has a `KeyboardInterrupt` been raised, wherever it got to? A library may have swallowed it."""
+    return bool(_raised)
 
 
 @contextmanager
@@ -60,6 +73,7 @@ def put_off() -> Iterator[None]:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _raised.append(number)
     raise KeyboardInterrupt(number)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from harness.errors import ExitCode, HarnessError, UsageError
-from harness.interrupts import any_raised, done, end_in_order
+from harness.interrupts import done, end_in_order
 from harness.streams import steady_streams
 
 T = TypeVar("T")
@@ -148,9 +148,6 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
         where = "" if error.filename is None else f" ({error.filename})"
         say(f"error: this machine refuses: {error.strerror}{where}; {_HOST_FAILS[error.errno]}")
         code = ExitCode.USAGE
-    if any_raised():  # and swallowed on its way: CPython would still end with SIGINT, as above
-        sys.stdout.flush()
-        os._exit(int(code))
     sys.exit(int(code))
 
 

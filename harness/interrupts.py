@@ -17,7 +17,6 @@ from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_S = 0.05
-_raised: list[int] = []
 
 
 def end_in_order() -> None:
@@ -28,14 +27,9 @@ def end_in_order() -> None:
 
 
 def done() -> None:
-    """From here on there is nothing left to end: what still arrives would only spoil the exit code."""
+    """From here on there is nothing left to end: what still arrived would kill CPython while it tidies itself up."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
-
-
-def any_raised() -> bool:
-    """Has a `KeyboardInterrupt` been raised, wherever it got to? A library may have swallowed it."""
-    return bool(_raised)
 
 
 @contextmanager
@@ -73,7 +67,6 @@ def put_off() -> Iterator[None]:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    _raised.append(number)
     raise KeyboardInterrupt(number)
 
 

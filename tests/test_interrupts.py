@@ -71,3 +71,18 @@ def test_the_second_signal_does_not_wait() -> None:
     with pytest.raises(KeyboardInterrupt):
         remove()
     assert done == ["begun"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_when_all_is_done_is_ignored(number: int) -> None:
+    """CPython gives its handlers up while it ends, and a signal would kill it then."""
+    program = (
+        "import atexit, os, signal\n"
+        "from harness.cli import run_verb\n"
+        "from harness.errors import ExitCode\n"
+        f"at_the_end = lambda: os._exit(10 + (signal.getsignal({int(number)}) is signal.SIG_IGN))\n"
+        "atexit.register(at_the_end)\n"
+        "run_verb(lambda argv: ExitCode.OK)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 11

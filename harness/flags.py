@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.cli import parsed_by
 from harness.errors import UsageError
+from harness.measure.plan import CONSISTENCIES
+from harness.regions import complete_quorum
 
 
 def add_target_flags(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -45,6 +47,27 @@ def add_results_flag(parser: argparse.ArgumentParser | argparse._ArgumentGroup, 
     """Where directories go."""
     default = Path("results")
     parser.add_argument("--results", type=Path, default=default, metavar="DIR", help=f"{what} (results)")
+
+
+def add_consistency_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """How far a table is consistent across its Regions."""
+    of_table = "of the table: MREC or MRSC (eventual)"
+    parser.add_argument("--consistency", choices=CONSISTENCIES, default="eventual", help=of_table)
+    third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
+    parser.add_argument("--quorum-witness", metavar="REGION", help=third)
+
+
+def choose_quorum_witness(arguments: argparse.Namespace, regions: Sequence[str]) -> str | None:
+    """The Region that completes a strongly consistent table without holding items; None where all hold some.
+
+    Raises:
+        UsageError: it is named for another table, or these Regions cannot be strongly consistent with each other.
+    """
+    if arguments.consistency == "strong":
+        return complete_quorum(regions, arguments.quorum_witness)
+    if arguments.quorum_witness:
+        raise UsageError("--quorum-witness is for --consistency strong")
+    return None
 
 
 def table_name(text: str) -> str:

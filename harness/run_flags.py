@@ -7,10 +7,15 @@ from collections.abc import Sequence
 
 from harness.cli import Parser, parsed_by, whole_number
 from harness.errors import UsageError
-from harness.flags import add_results_flag, add_target_flags, table_name
+from harness.flags import (
+    add_consistency_flags,
+    add_results_flag,
+    add_target_flags,
+    choose_quorum_witness,
+    table_name,
+)
 from harness.measure.plan import (
     ARRIVALS,
-    CONSISTENCIES,
     ITEM_BYTES,
     KEYS,
     READ_MODES,
@@ -26,7 +31,6 @@ from harness.measure.plan import (
     Workload,
 )
 from harness.measure.schedules import SCHEDULES
-from harness.regions import complete_quorum
 from harness.units import (
     NS_PER_MS,
     NS_PER_S,
@@ -129,7 +133,8 @@ def _add_polling(parser: Parser) -> None:
 
 
 def _add_target(parser: Parser) -> None:
-    add = add_target_flags(parser).add_argument
+    group = add_target_flags(parser)
+    add = group.add_argument
     add(
         "--table",
         type=parsed_by(table_name),
@@ -137,14 +142,7 @@ def _add_target(parser: Parser) -> None:
         help="table to use or create (a new one, removed afterwards)",
     )
     add("--keep-table", action="store_true", help="leave a created table in place")
-    add(
-        "--consistency",
-        choices=CONSISTENCIES,
-        default="eventual",
-        help="of the table: MREC or MRSC (eventual)",
-    )
-    third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
-    add("--quorum-witness", metavar="REGION", help=third)
+    add_consistency_flags(group)
     witness = "afterwards ask CloudWatch for its ReplicationLatency too (AWS; =URL for another server)"
     add("--witness", metavar="cloudwatch[=URL]", help=witness)
     lag = "emulator only: a preset, or median=400ms,sigma=0.3"
@@ -180,9 +178,7 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
     if arguments.both_ways:
         sources += replicas
         groups += [(arguments.source,)] * len(replicas)
-    strong = arguments.consistency == "strong"
-    if arguments.quorum_witness and not strong:
-        raise UsageError("--quorum-witness is for --consistency strong")
+    quorum_witness = choose_quorum_witness(arguments, (arguments.source, *replicas))
     return RunConfig(
         tuple(sources),
         tuple(groups),
@@ -203,12 +199,12 @@ def build_config(arguments: argparse.Namespace) -> RunConfig:
             arguments.poll_interval,
             arguments.poll_with,
             arguments.schedule,
-            arguments.read or ("both" if strong else "strong"),
+            arguments.read or ("both" if arguments.consistency == "strong" else "strong"),
             arguments.timeout,
         ),
         arguments.control,
         arguments.consistency,
-        complete_quorum((arguments.source, *replicas), arguments.quorum_witness) if strong else None,
+        quorum_witness,
     )
 
 

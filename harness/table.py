@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli import Parser, parsed_by, run_verb, say
 from harness.errors import ExitCode, TargetUnavailable, UsageError
-from harness.flags import table_name
+from harness.flags import add_consistency_flags, choose_quorum_witness, table_name
 from harness.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def make_parser() -> Parser:
         metavar="NAME",
         help="its name (of the policy: replication-latency-*, what runs make)",
     )
-    add("--consistency", choices=("eventual", "strong"), default="eventual", help="MREC or MRSC (eventual)")
-    third = "the third Region of a strong table, which holds no items (the nearest, where two are named)"
-    add("--quorum-witness", metavar="REGION", help=third)
+    add_consistency_flags(parser)
     add("--target", choices=("aws",), help="real DynamoDB, billed")
     add(
         "--endpoint",
@@ -120,19 +118,8 @@ def _table(arguments: Namespace, regions: Sequence[str], ledger: Ledger) -> Glob
         poll_ns=(2 if kind == "aws" else 1) * NS_PER_S,
         ledger=ledger,
         strong=arguments.consistency == "strong",
-        witness=_quorum_witness(arguments, regions),
+        witness=choose_quorum_witness(arguments, regions),
     )
-
-
-def _quorum_witness(arguments: Namespace, regions: Sequence[str]) -> str | None:
-    """The Region that completes a strongly consistent table without holding items; None where all hold some."""
-    from harness.regions import complete_quorum
-
-    if arguments.consistency == "strong":
-        return complete_quorum(regions, arguments.quorum_witness)
-    if arguments.quorum_witness:
-        raise UsageError("--quorum-witness is for --consistency strong")
-    return None
 
 
 def _setup(arguments: Namespace, table: GlobalTable, ledger: Ledger) -> ExitCode:
@@ -282,7 +269,7 @@ def _print_policy(arguments: Namespace, regions: Sequence[str]) -> ExitCode:
         arguments.table or OWN_TABLES,
         regions,
         witness=arguments.witness is not None,
-        quorum_witness=_quorum_witness(arguments, regions),
+        quorum_witness=choose_quorum_witness(arguments, regions),
     )
     print(json.dumps(policy, indent=2))
     return ExitCode.OK

@@ -145,8 +145,7 @@ def run_verb(verb: Callable[[Sequence[str]], ExitCode]) -> NoReturn:
     except OSError as error:
         if error.errno not in _HOST_FAILS:
             raise
-        where = "" if error.filename is None else f" ({error.filename})"
-        say(f"error: this machine refuses: {error.strerror}{where}; {_HOST_FAILS[error.errno]}")
+        say(f"error: this machine refuses: {error.strerror}; {_HOST_FAILS[error.errno]}")
         code = ExitCode.USAGE
     sys.exit(int(code))
 

@@ -13,7 +13,7 @@ from harness.analysis import draw as draw_module
 from harness.analysis import plots
 from harness.analysis.plots import style
 from harness.analysis.plots.text import wrapped
-from harness.analysis.plots.words import estimate_text, setting_text
+from harness.analysis.plots.words import estimate_text, setting_text, unbroken
 from tests.analysis.simulated import simulated_run
 
 
@@ -387,3 +387,10 @@ def test_wrapping_keeps_line_breaks_and_never_exceeds_the_width():
     assert "".join(lines).replace(" ", "") == "aaabbbcccddd"
     assert lines[-1] == "ddd"
     assert len(lines) > 2
+
+
+def test_words_that_are_kept_on_one_line_are_shown_whole() -> None:
+    lag = unbroken(
+        "simulated lag “typical: LogNormal(median 650 ms, sigma 0.35) + round trip + 8 ms + rare tail”"
+    )
+    assert lag in wrapped(f"n = 400 writes · {lag}", 8, 5.5)

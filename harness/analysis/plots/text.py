@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -11,7 +12,9 @@ from matplotlib.textpath import text_to_path
 
 _PT_PER_IN = 72.0
 _LEADING = 1.32
-_LONGEST_WORD = 60
+_ENDLESS = re.compile(
+    r"([^ \u00a0]{60})[^ \u00a0]+"
+)  # words that are kept on one line are several all the same
 
 
 def wrapped(text: str, size_pt: float, width_in: float, bold: bool = False) -> list[str]:
@@ -34,7 +37,7 @@ def drawable(text: str) -> str:
     """One line of it: what the font cannot show, or would turn it around, is �; a word goes on for so long only."""
     known = _characters()
     shown = "".join(c if (c.isprintable() or c == "\u00a0") and ord(c) in known else "\ufffd" for c in text)
-    return " ".join(w if len(w) <= _LONGEST_WORD else f"{w[:_LONGEST_WORD]}…" for w in shown.split(" "))
+    return _ENDLESS.sub(r"\1…", shown)
 
 
 @functools.cache

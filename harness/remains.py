@@ -14,12 +14,11 @@ from harness.dynamodb.store import Key
 from harness.dynamodb.table_calls import TableCalls
 from harness.errors import DamagedRun, TargetUnavailable, UsageError
 from harness.measure.clock import MonotonicClock, wall_ns
-from harness.measure.config_json import config_from_json
 from harness.measure.events import Event, Write
 from harness.measure.plan import RunConfig
 from harness.measure.tidy import clean_items, keys_of
 from harness.records.journal import read_journal
-from harness.records.manifest import read_json
+from harness.records.manifest import read_manifest
 from harness.records.run_directory import RunDirectory
 from harness.result_lines import format_usd
 from harness.target import remote_access
@@ -63,16 +62,11 @@ def remains_of(run: RunDirectory) -> Remains:
         UsageError: the run left nothing that is to be cleaned so: it was on the embedded emulator, made its table
             itself, or goes on.
     """
-    manifest = read_json(run.manifest)
-    try:
-        target, run_id, config = (
-            manifest["target"],
-            str(manifest["run_id"]),
-            config_from_json(manifest["config"]),
-        )
-        kind, table, existing = target["kind"], target["table"], target.get("existing", False)
-    except (KeyError, TypeError) as error:
-        raise DamagedRun(f"{run.manifest} lacks {error}: what the run wrote cannot be told from it") from None
+    manifest, config = read_manifest(run.manifest)
+    run_id, target = manifest["run_id"], manifest["target"]
+    kind, table, existing = target["kind"], target.get("table"), target.get("existing", False)
+    if table is None:
+        raise DamagedRun(f"{run.manifest} lacks the table: what the run wrote cannot be told from it")
     if kind == "local":
         raise UsageError(
             f"run {run_id} was on the embedded emulator, which ended with it: nothing is left to clean"

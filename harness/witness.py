@@ -92,15 +92,14 @@ def ask_witness(
     """
     from harness.analysis.witness import measured_minutes
     from harness.dynamodb.witness import CloudWatch
-    from harness.measure.config_json import config_from_json
     from harness.records.journal import read_journal
     from harness.records.manifest import read_manifest, write_json
 
-    manifest = read_manifest(directory.manifest)
-    config, table = config_from_json(manifest["config"]), str(manifest["target"].get("table"))
+    manifest, config = read_manifest(directory.manifest)
+    table = str(manifest["target"].get("table"))
     minutes = measured_minutes(manifest["run_id"], config, read_journal(directory.journal).events)
     known = _known(directory, table)
-    source = CloudWatch(_access(str(manifest["target"].get("kind")), profile), table, witness.url)
+    source = CloudWatch(_access(manifest["target"]["kind"], profile), table, witness.url)
     pairs = [PairStatement(*pair, minutes[pair[0]], known.points(*pair)) for pair in config.pairs]
     asking = Asking(source.points, pairs)
     if wait:
@@ -123,7 +122,8 @@ def ask_later(directory: RunDirectory, text: str, profile: str | None) -> None:
     """
     from harness.records.manifest import read_manifest
 
-    witness = parse_witness(text, str(read_manifest(directory.manifest)["target"].get("kind")))
+    manifest, _ = read_manifest(directory.manifest)
+    witness = parse_witness(text, manifest["target"]["kind"])
     if witness is not None:
         ask_witness(directory, witness, profile, wait=False)
 

@@ -18,11 +18,10 @@ from harness.analysis.audit_material import Material, NotApplicable
 from harness.analysis.derive import check_whole
 from harness.analysis.ground_truth import read_truth
 from harness.errors import DamagedRun
-from harness.measure.config_json import config_from_json
 from harness.measure.events import Event
 from harness.measure.plan import RunConfig
 from harness.records.journal import JournalContents, read_journal
-from harness.records.manifest import read_json
+from harness.records.manifest import read_json, read_manifest
 from harness.records.run_directory import RunDirectory
 from harness.records.samples import read_samples
 
@@ -72,11 +71,7 @@ def audit_run(run: RunDirectory) -> list[Finding]:
     Raises:
         DamagedRun: the manifest cannot be read.
     """
-    manifest = read_json(run.manifest)
-    missing = [key for key in ("run_id", "config", "target") if key not in manifest]
-    if missing:
-        raise DamagedRun(f"{run.manifest} lacks {', '.join(missing)}: the run cannot be checked")
-    config = config_from_json(manifest["config"])
+    manifest, config = read_manifest(run.manifest)
     try:
         contents = _journal_of(run)
     except DamagedRun as error:

@@ -15,9 +15,7 @@ from harness.analysis.view import pair_samples
 from harness.cli import say
 from harness.dynamodb.statement import Statement, statement_from_json
 from harness.errors import DamagedRun
-from harness.measure.config_json import config_from_json
 from harness.measure.events import Phase
-from harness.measure.plan import RunConfig
 from harness.records.journal import JournalContents, read_journal
 from harness.records.manifest import read_json, read_manifest, write_json
 from harness.records.plausible import check_events
@@ -27,7 +25,6 @@ from harness.records.whole import written_whole
 
 NS_PER_US = 1_000
 US_PER_MS = 1_000
-LABELS = ("simulated", "AWS", "endpoint")
 _DIGITS = 3
 _DIGIT_BITS = 11  # a histogram of three digits has 2,048 steps to a power of two
 
@@ -38,8 +35,7 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
     Raises:
         DamagedRun: manifest, journal or statement cannot be read, or the journal holds less than it did.
     """
-    manifest = read_manifest(run.manifest)
-    config = _configuration(run, manifest)
+    manifest, config = read_manifest(run.manifest)
     contents = read_journal(run.journal)
     check_whole(run, contents)
     if contents.torn_bytes:
@@ -56,24 +52,6 @@ def derive_results(run: RunDirectory) -> tuple[dict[str, Any], pd.DataFrame]:
         write_histogram(run, samples, pair["from"], pair["to"], f"{summary['label']}, {summary['verdict']}")
     write_json(run.summary, summary)
     return summary, samples
-
-
-def _configuration(run: RunDirectory, manifest: dict[str, Any]) -> RunConfig:
-    """What the run was asked to do; the parts of the manifest that results repeat are looked at as well."""
-    target, tags = manifest["target"], manifest.get("tags", {})
-    objects = (target, tags, target.get("emulator", {})) if isinstance(target, dict) else (None,)
-    good = all(isinstance(part, dict) for part in objects) and target.get("label") in LABELS
-    if good:
-        words = (manifest["run_id"], target.get("kind"), *tags.values())
-        good = all(isinstance(word, str) for word in words)
-    if not good:
-        raise DamagedRun(
-            f"{run.manifest} holds other things than texts as run_id, target or tags; restore it"
-        )
-    try:
-        return config_from_json(manifest["config"])
-    except DamagedRun as error:
-        raise DamagedRun(f"{run.manifest}: {error}") from None
 
 
 def read_statement(run: RunDirectory) -> Statement | None:

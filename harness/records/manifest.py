@@ -13,10 +13,12 @@ import orjson
 
 from harness.errors import DamagedRun
 from harness.measure.clock import CLOCK_NAME, now_ns, wall_ns
+from harness.measure.config_json import config_from_json
 from harness.measure.plan import RunConfig
 from harness.records.whole import written_whole
 
 FORMAT_VERSION = 1
+LABELS = ("simulated", "AWS", "endpoint")  # of a target, the word that every output carries
 _PACKAGES = ("aioboto3", "aiohttp", "boto3", "botocore", "numpy", "pandas", "pyarrow")
 
 
@@ -49,8 +51,8 @@ def describe_run(
     }
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a run.
+def read_manifest(path: Path) -> tuple[dict[str, Any], RunConfig]:
+    """The manifest of a run, and what the run was asked to do; the parts that results repeat are looked at as well.
 
     Raises:
         DamagedRun: as for `read_json`, or a run cannot be rebuilt from what it holds.
@@ -59,7 +61,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
     missing = [key for key in ("run_id", "config", "target") if key not in manifest]
     if missing:
         raise DamagedRun(f"{path} lacks {', '.join(missing)}: the run cannot be rebuilt from it")
-    return manifest
+    target, tags = manifest["target"], manifest.get("tags", {})
+    objects = (target, tags, target.get("emulator", {})) if isinstance(target, dict) else (None,)
+    good = all(isinstance(part, dict) for part in objects) and target.get("label") in LABELS
+    if good:
+        words = (manifest["run_id"], target.get("kind"), *tags.values())
+        good = all(isinstance(word, str) for word in words)
+    if not good:
+        raise DamagedRun(f"{path} holds other things than texts as run_id, target or tags; restore it")
+    try:
+        return manifest, config_from_json(manifest["config"])
+    except DamagedRun as error:
+        raise DamagedRun(f"{path}: {error}") from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli import Parser, run_verb
 from harness.errors import ExitCode
+from harness.units import format_tally
 
 if TYPE_CHECKING:
     from harness.analysis.audit import Finding
@@ -57,11 +58,7 @@ def _show(path: str, findings: Sequence[Finding]) -> None:
     names = max(len(finding.name) for finding in findings)
     for finding in findings:
         print(f"{finding.status:<9} {finding.name:<{names}}  {finding.detail}".rstrip())
-    counts = ", ".join(
-        f"{sum(finding.status == status for finding in findings)} {status}"
-        for status in sorted({finding.status for finding in findings}, reverse=True)
-    )
-    print(f"{len(findings)} invariants: {counts}")
+    print(f"{len(findings)} invariants: {format_tally(finding.status for finding in findings)}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from harness.cli import Parser, parsed_by, run_verb
 from harness.errors import ExitCode
 from harness.flags import table_name
 from harness.measure.plan import RunConfig
+from harness.units import format_tally
 
 if TYPE_CHECKING:
     from harness.dynamodb.access import Access
@@ -115,11 +116,7 @@ def _show(checks: Sequence[Check], kind: str) -> None:
         print(f"{check.status.value:<8} {check.name:<{names}} {check.where:<{places}} {check.detail}")
         if check.remedy:
             print(f"{'':<8} {'':<{names}} {'':<{places}} → {check.remedy}")
-    counts = ", ".join(
-        f"{sum(check.status == status for check in checks)} {status}"
-        for status in sorted({check.status for check in checks}, reverse=True)
-    )
-    print(f"{len(checks)} checks: {counts}")
+    print(f"{len(checks)} checks: {format_tally(check.status for check in checks)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 from harness.errors import UsageError
 
@@ -134,6 +136,12 @@ def format_range_ms(low: float | None, high: float | None) -> str:
         return "not known" if high is None else f"at most {format_duration(high * NS_PER_MS)}"
     least = format_duration(low * NS_PER_MS)
     return f"at least {least}" if high is None else f"{least} – {format_duration(high * NS_PER_MS)}"
+
+
+def format_tally(statuses: Iterable[str]) -> str:
+    """How many there are of each: "3 violated, 21 ok"."""
+    counts = sorted(Counter(statuses).items(), reverse=True)
+    return ", ".join(f"{count} {status}" for status, count in counts)
 
 
 def format_count(count: float) -> str:
